@@ -1,0 +1,114 @@
+//! Settings that the user side writes into the BPF object before it is loaded. The verifier sees them as constants, so
+//! a filter that is off costs nothing.
+
+/// How the map `REQUESTS` is read.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestMode {
+    /// Every request is wanted.
+    Any = 0,
+    /// Only requests in the map are wanted.
+    Only = 1,
+    /// All but the requests in the map are wanted.
+    Except = 2,
+}
+
+macro_rules! config {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
+        /// Read-only settings of the kernel side. Fields named `*_off` are byte offsets in the running kernel's
+        /// structures, read from its BTF.
+        #[repr(C)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Config { $($(#[$doc])* pub $field: u32,)* }
+
+        impl Config {
+            /// All settings off, all offsets zero.
+            pub const ZERO: Self = Self { $($field: 0,)* };
+        }
+    };
+}
+
+config! {
+    /// Process id of the tracer: its own calls are never recorded.
+    own_tgid,
+    /// Thread of the tracer whose child processes are wanted, 0 for none.
+    spawner_tid,
+    /// Only processes in the map `TARGETS` are wanted.
+    by_pid,
+    /// Child processes of wanted processes are wanted.
+    follow,
+    /// Only threads named, or in a process named, as in the map `COMMS` are wanted.
+    by_comm,
+    /// Only users in the map `UIDS` are wanted.
+    by_uid,
+    /// Number of cgroups in the map `CGROUPS` (0: any): only tasks below one of them are wanted.
+    cgroups,
+    /// A [`RequestMode`].
+    request_mode,
+    /// Count calls in the map `SUMMARY` and send no record for them.
+    summary_only,
+    /// Wake the reader when this many bytes wait in the ring buffer.
+    watermark,
+    /// `task_struct.files`
+    task_files_off,
+    /// `task_struct.signal`
+    task_signal_off,
+    /// `task_struct.tgid`
+    task_tgid_off,
+    /// `task_struct.group_leader`
+    task_leader_off,
+    /// `task_struct.comm`
+    task_comm_off,
+    /// `task_struct.pending.signal`
+    task_pending_off,
+    /// `signal_struct.live`
+    signal_live_off,
+    /// `files_struct.fdt`
+    files_fdt_off,
+    /// `fdtable.max_fds`
+    fdt_max_off,
+    /// `fdtable.fd`
+    fdt_fd_off,
+    /// `file.f_op`
+    file_op_off,
+    /// `file.f_inode`
+    file_inode_off,
+    /// `file.f_flags`
+    file_flags_off,
+    /// `file.f_path.dentry`
+    file_dentry_off,
+    /// `file.f_path.mnt`
+    file_mnt_off,
+    /// `file_operations.unlocked_ioctl`
+    op_ioctl_off,
+    /// `file_operations.compat_ioctl`
+    op_compat_off,
+    /// `inode.i_mode`
+    inode_mode_off,
+    /// `inode.i_rdev`
+    inode_rdev_off,
+    /// `inode.i_ino`
+    inode_ino_off,
+    /// `inode.i_sb`
+    inode_sb_off,
+    /// `super_block.s_magic`
+    sb_magic_off,
+    /// `super_block.s_dev`
+    sb_dev_off,
+    /// `dentry.d_name.name`
+    dentry_name_off,
+    /// `dentry.d_name.hash_len`
+    dentry_hash_off,
+    /// `dentry.d_parent`
+    dentry_parent_off,
+    /// `dentry.d_hash.pprev`
+    dentry_pprev_off,
+    /// `vfsmount.mnt_root`
+    mnt_root_off,
+    /// `mount.mnt`
+    mount_mnt_off,
+    /// `mount.mnt_parent`
+    mount_parent_off,
+    /// `mount.mnt_mountpoint`
+    mount_point_off,
+}

@@ -1,0 +1,68 @@
+//! Is a call wanted? Runs before anything is copied; a filter that is off is removed by the verifier.
+
+use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_uid_gid};
+use ioctl_trace_ebpf::{COMM_LEN, RequestMode};
+
+use super::{
+    maps::{CGROUPS, COMMS, REQUESTS, TARGETS, UIDS},
+    read::{config, current_task, read},
+};
+
+/// Slots of the map `CGROUPS`.
+const MAX_CGROUPS: u32 = 16;
+
+/// Whether a call of the running task is wanted. Filters of different kinds must all agree.
+#[inline(always)]
+pub fn wanted(tgid: u32, request: u32) -> bool {
+    (config!(by_pid) == 0 || is_target(tgid))
+        && request_wanted(request)
+        && (config!(by_uid) == 0 || contains_uid(bpf_get_current_uid_gid() as u32))
+        && (config!(by_comm) == 0 || comm_wanted())
+        && (config!(cgroups) == 0 || cgroup_wanted())
+}
+
+/// Whether a process is in the set of wanted processes.
+#[inline(always)]
+pub fn is_target(tgid: u32) -> bool {
+    TARGETS.get_ptr(tgid).is_some()
+}
+
+#[inline(always)]
+fn contains_uid(uid: u32) -> bool {
+    UIDS.get_ptr(uid).is_some()
+}
+
+#[inline(always)]
+fn request_wanted(request: u32) -> bool {
+    let mode = config!(request_mode);
+    if mode == RequestMode::Any as u32 {
+        return true;
+    }
+    REQUESTS.get_ptr(request).is_some() == (mode == RequestMode::Only as u32)
+}
+
+/// The thread's own name, or that of its process: threads often have names of their own.
+#[inline(always)]
+fn comm_wanted() -> bool {
+    if let Ok(comm) = bpf_get_current_comm()
+        && COMMS.get_ptr(comm).is_some()
+    {
+        return true;
+    }
+    let Ok(leader) = read::<u64>(current_task(), config!(task_leader_off)) else { return false };
+    match read::<[u8; COMM_LEN]>(leader, config!(task_comm_off)) {
+        Ok(comm) => COMMS.get_ptr(comm).is_some(),
+        Err(_) => false,
+    }
+}
+
+#[inline(always)]
+fn cgroup_wanted() -> bool {
+    let cgroups = config!(cgroups);
+    for index in 0..MAX_CGROUPS {
+        if index < cgroups && matches!(CGROUPS.current_task_under_cgroup(index), Ok(true)) {
+            return true;
+        }
+    }
+    false
+}

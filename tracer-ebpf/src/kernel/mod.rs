@@ -1,0 +1,71 @@
+//! The programs and where they attach. What they do is in the modules below.
+
+mod call;
+mod file;
+mod filter;
+mod maps;
+mod path;
+mod read;
+mod task;
+
+use aya_ebpf::{
+    macros::{raw_tracepoint, tracepoint},
+    programs::{RawTracePointContext, TracePointContext},
+};
+
+/// Offsets of the arguments in the records of `syscalls:sys_enter_*`: an 8-byte header and the system call's number
+/// come first, each argument takes 8 bytes (stable since the tracepoints exist, see their `format` files).
+const ENTER_FD: usize = 16;
+const ENTER_REQUEST: usize = 24;
+const ENTER_ARG: usize = 32;
+/// Offset of the result in the records of `syscalls:sys_exit_*`.
+const EXIT_RET: usize = 16;
+
+#[tracepoint]
+pub fn enter_ioctl(ctx: TracePointContext) -> u32 {
+    // SAFETY: the offsets are within the record of this tracepoint; the helper checks the access.
+    let args = unsafe {
+        (ctx.read_at::<u64>(ENTER_FD), ctx.read_at::<u64>(ENTER_REQUEST), ctx.read_at::<u64>(ENTER_ARG))
+    };
+    if let (Ok(fd), Ok(request), Ok(arg)) = args {
+        call::enter(&ctx, fd as u32, request as u32, arg, 0);
+    }
+    0
+}
+
+#[tracepoint]
+pub fn exit_ioctl(ctx: TracePointContext) -> u32 {
+    // SAFETY: as above.
+    if let Ok(ret) = unsafe { ctx.read_at::<i64>(EXIT_RET) } {
+        call::exit(&ctx, ret);
+    }
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_fork")]
+pub fn process_fork(ctx: RawTracePointContext) -> i32 {
+    task::forked(&ctx, ctx.arg::<u64>(1));
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_exec")]
+pub fn process_exec(_ctx: RawTracePointContext) -> i32 {
+    task::executed();
+    0
+}
+
+#[raw_tracepoint(tracepoint = "sched_process_exit")]
+pub fn process_exit(ctx: RawTracePointContext) -> i32 {
+    task::exited(&ctx, ctx.arg::<u64>(0));
+    0
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The kernel lets only programs under a GPL-compatible licence use the helpers for reading kernel memory.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,19 @@
+//! What the kernel side and the user side of `ioctl-trace` agree on: records, read-only settings, counters.
+//!
+//! Every type is `repr(C)`, has no padding that could carry uninitialised bytes, and asserts its size, because one side
+//! is compiled for BPF and the other for the host. Programs and maps are in the binary of this package.
+#![no_std]
+
+mod config;
+mod record;
+mod summary;
+
+pub use config::{Config, RequestMode};
+pub use record::{
+    CallRecord, FileIdentity, FileRecord, FileStatus, InFlight, PATH_BYTES, ProcessRecord, RecordHeader,
+    RecordKind, call_flags, file_flags,
+};
+pub use summary::{BUCKETS, Counters, SummaryKey, SummaryValue, bucket_of, bucket_upper_ns};
+
+/// Length of a task's `comm`, its terminating NUL included (`TASK_COMM_LEN`).
+pub const COMM_LEN: usize = 16;

@@ -1,0 +1,8 @@
+//! The BPF object of `ioctl-trace`. On the host this binary is empty: it exists so that one package holds both faces.
+#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+
+#[cfg(target_arch = "bpf")]
+mod kernel;
+
+#[cfg(not(target_arch = "bpf"))]
+fn main() {}

@@ -1,0 +1,220 @@
+//! Records that travel through the ring buffer, kernel to user. Fields are in the machine's byte order.
+
+use crate::COMM_LEN;
+
+/// Bytes that a file's path may take in a [`FileRecord`]; longer paths are cut and flagged.
+pub const PATH_BYTES: usize = 1024;
+
+/// What a record is; the first field of its header.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordKind {
+    /// A finished (or killed) call: [`CallRecord`].
+    Call = 1,
+    /// The path behind a file, once per file and before its first call: [`FileRecord`].
+    File = 2,
+    /// A wanted process made a child process: [`ProcessRecord`].
+    Fork = 3,
+    /// A wanted process executed a program: [`ProcessRecord`].
+    Exec = 4,
+    /// A wanted process ended (its last thread): [`ProcessRecord`].
+    Exit = 5,
+}
+
+impl RecordKind {
+    /// The kind for a number found in a record, if it is one we know.
+    #[must_use]
+    pub const fn from_raw(raw: u16) -> Option<Self> {
+        Some(match raw {
+            1 => Self::Call,
+            2 => Self::File,
+            3 => Self::Fork,
+            4 => Self::Exec,
+            5 => Self::Exit,
+            _ => return None,
+        })
+    }
+}
+
+/// Begin of every record.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecordHeader {
+    /// A [`RecordKind`].
+    pub kind: u16,
+    /// Flags of that kind ([`call_flags`], [`file_flags`]).
+    pub flags: u16,
+    /// CPU that wrote the record.
+    pub cpu: u32,
+    /// Nanoseconds of `CLOCK_MONOTONIC`: when the call entered the kernel, or when the event happened.
+    pub time_ns: u64,
+}
+
+/// Flags of a [`CallRecord`].
+pub mod call_flags {
+    /// The call came through the 32-bit system call table.
+    pub const COMPAT: u16 = 1;
+    /// A fatal signal was pending when the call failed: the program never saw the result.
+    pub const KILLED: u16 = 2;
+    /// The task ended inside the call: there is no result.
+    pub const NO_RESULT: u16 = 4;
+}
+
+/// Flags of a [`FileRecord`].
+pub mod file_flags {
+    /// The path did not fit, or had too many components: its outermost part is missing.
+    pub const TRUNCATED: u16 = 1;
+    /// The file's name has been removed from its directory.
+    pub const DELETED: u16 = 2;
+    /// The file belongs to no directory tree (socket, pipe, anonymous inode); the only component is its own name.
+    pub const PSEUDO: u16 = 4;
+}
+
+/// Whether a [`FileIdentity`] could be read.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileStatus {
+    /// All fields are valid.
+    Known = 0,
+    /// The descriptor was not open.
+    NotOpen = 1,
+    /// Kernel memory could not be read; fields are zero from the failing one on.
+    Unreadable = 2,
+}
+
+impl FileStatus {
+    /// The status for a number found in a record; anything unknown counts as unreadable.
+    #[must_use]
+    pub const fn from_raw(raw: u32) -> Self {
+        match raw {
+            0 => Self::Known,
+            1 => Self::NotOpen,
+            _ => Self::Unreadable,
+        }
+    }
+}
+
+/// Who is behind a file descriptor: taken from the kernel's own structures when the call begins.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileIdentity {
+    /// Address of the `struct file`; identifies the open file while it is open.
+    pub file: u64,
+    /// Address of its `struct file_operations`.
+    pub f_op: u64,
+    /// Address of `f_op->unlocked_ioctl`, 0 if the file has none.
+    pub ioctl: u64,
+    /// Address of `f_op->compat_ioctl`, 0 if the file has none.
+    pub compat_ioctl: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// `s_magic` of the filesystem.
+    pub magic: u64,
+    /// Device number of a device node in the kernel's encoding (`major << 20 | minor`), else 0.
+    pub rdev: u32,
+    /// Device number of the filesystem, same encoding.
+    pub dev: u32,
+    /// `i_mode`: type and permissions.
+    pub mode: u32,
+    /// `f_flags` as of `open(2)`.
+    pub flags: u32,
+    /// A [`FileStatus`].
+    pub status: u32,
+    /// Always 0.
+    pub reserved: u32,
+}
+
+/// One `ioctl(2)`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallRecord {
+    /// Kind [`RecordKind::Call`]; the time is that of entry.
+    pub header: RecordHeader,
+    /// Nanoseconds from entry to exit.
+    pub duration_ns: u64,
+    /// What the call returned: `-errno` if it failed.
+    pub ret: i64,
+    /// Third argument.
+    pub arg: u64,
+    /// Id of the task's cgroup (version 2).
+    pub cgroup: u64,
+    /// First argument.
+    pub fd: u32,
+    /// Second argument.
+    pub request: u32,
+    /// Process (thread group) id in the initial namespace.
+    pub tgid: u32,
+    /// Thread id in the initial namespace.
+    pub tid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// The thread's name, NUL-padded.
+    pub comm: [u8; COMM_LEN],
+    /// The file behind `fd`.
+    pub file: FileIdentity,
+}
+
+/// A call that is inside the kernel: value of the map `IN_FLIGHT`, keyed by thread id.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InFlight {
+    /// `CLOCK_MONOTONIC` at entry, in nanoseconds.
+    pub enter_ns: u64,
+    /// Third argument.
+    pub arg: u64,
+    /// First argument.
+    pub fd: u32,
+    /// Second argument.
+    pub request: u32,
+    /// Process (thread group) id.
+    pub tgid: u32,
+    /// [`call_flags`] known at entry.
+    pub flags: u32,
+    /// The file behind `fd`.
+    pub file: FileIdentity,
+}
+
+/// The path behind a file.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct FileRecord {
+    /// Kind [`RecordKind::File`], flags [`file_flags`].
+    pub header: RecordHeader,
+    /// The file, as in the calls that follow.
+    pub file: FileIdentity,
+    /// Process that makes the call.
+    pub tgid: u32,
+    /// The descriptor in that process.
+    pub fd: u32,
+    /// Bytes used in `path`.
+    pub path_len: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// Path components, innermost first, each with a terminating NUL.
+    pub path: [u8; PATH_BYTES],
+}
+
+/// A process event.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessRecord {
+    /// Kind `Fork`, `Exec` or `Exit`.
+    pub header: RecordHeader,
+    /// The process: the child for a fork.
+    pub tgid: u32,
+    /// The parent for a fork, else 0.
+    pub parent: u32,
+    /// Name of the task.
+    pub comm: [u8; COMM_LEN],
+}
+
+const _: () = {
+    assert!(size_of::<RecordHeader>() == 16);
+    assert!(size_of::<FileIdentity>() == 72);
+    assert!(size_of::<CallRecord>() == 160);
+    assert!(size_of::<InFlight>() == 104);
+    assert!(size_of::<FileRecord>() == 16 + 72 + 16 + PATH_BYTES);
+    assert!(size_of::<ProcessRecord>() == 40);
+};

@@ -1,0 +1,44 @@
+//! Builds the BPF object with whichever BPF-capable compiler the machine has.
+
+use std::process::Command;
+
+/// The toolchain that `cargo xtask setup` links: a distribution's compiler with a prebuilt `core` for BPF.
+const LINKED: &str = "bpf";
+
+fn main() {
+    println!("cargo:rerun-if-env-changed=RUSTUP_TOOLCHAIN");
+    println!("cargo:rerun-if-changed=build.rs");
+    if let Err(error) = build() {
+        eprintln!("error: the BPF object cannot be built: {error:#}");
+        eprintln!("help: `cargo xtask setup` installs a compiler and a linker for BPF");
+        std::process::exit(1);
+    }
+}
+
+fn build() -> anyhow::Result<()> {
+    anyhow::ensure!(runs("bpf-linker", &["--version"]), "bpf-linker is not installed");
+    // What cargo says of this inner build would come out as warnings of ours.
+    // SAFETY: build scripts are single-threaded here.
+    unsafe { std::env::set_var("CARGO_TERM_QUIET", "true") };
+    let package = aya_build::Package {
+        name: "ioctl-trace-ebpf",
+        root_dir: concat!(env!("CARGO_MANIFEST_DIR"), "/../tracer-ebpf"),
+        ..Default::default()
+    };
+    if runs("rustup", &["run", LINKED, "rustc", "--version"]) {
+        // The linked compiler is a stable release. Naming one crate lifts the ban on unstable features for that crate
+        // alone; any other value makes aya-build compile `core` from sources that such a compiler does not bring.
+        // SAFETY: build scripts are single-threaded here.
+        unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "aya_ebpf") };
+        return aya_build::build_ebpf([package], aya_build::Toolchain::Custom(LINKED));
+    }
+    anyhow::ensure!(
+        runs("rustup", &["run", "nightly", "rustc", "--version"]),
+        "there is neither a linked toolchain `{LINKED}` nor a nightly toolchain"
+    );
+    aya_build::build_ebpf([package], aya_build::Toolchain::Nightly)
+}
+
+fn runs(program: &str, args: &[&str]) -> bool {
+    Command::new(program).args(args).output().is_ok_and(|output| output.status.success())
+}

@@ -1,0 +1,295 @@
+//! Records into calls: joins each call with the path of its file, which the kernel side sends once.
+
+use std::{num::NonZeroUsize, sync::Arc};
+
+use ioctl_registry::DeviceKind;
+use ioctl_trace_ebpf::{CallRecord, FileIdentity, FileStatus, InFlight, RecordKind, call_flags, file_flags};
+use lru::LruCache;
+
+use crate::{
+    event::{Call, Comm, File, Outcome, Target},
+    process,
+    wire::{self, FileRef, Record},
+};
+
+/// Files remembered. The kernel side remembers fewer, so that a file it thinks we know is still here.
+const MAX_FILES: usize = 16_384;
+
+const PIPEFS: u64 = 0x5049_5045;
+const SOCKFS: u64 = 0x534f_434b;
+const ANON_INODE_FS: u64 = 0x0904_1934;
+
+/// What a record turned into.
+#[derive(Debug)]
+pub enum Assembled {
+    /// A call, ready to be decoded.
+    Call(Call),
+    /// A wanted process ended.
+    ProcessEnded(u32),
+    /// Nothing of interest by itself.
+    Nothing,
+    /// The bytes were no record.
+    Damaged(wire::WireError),
+}
+
+/// Joins records. Keeps the files that calls refer to.
+#[derive(Debug)]
+pub struct Assembler {
+    /// By address of the kernel's `struct file`.
+    files: LruCache<u64, Arc<File>>,
+}
+
+impl Default for Assembler {
+    fn default() -> Self {
+        Self { files: LruCache::new(NonZeroUsize::new(MAX_FILES).unwrap_or(NonZeroUsize::MIN)) }
+    }
+}
+
+impl Assembler {
+    /// Takes the next record of a source.
+    pub fn record(&mut self, bytes: &[u8]) -> Assembled {
+        match wire::parse(bytes) {
+            Ok(Record::Call(call)) => Assembled::Call(self.call(&call)),
+            Ok(Record::File(file)) => {
+                self.files.put(file.file.file, Arc::new(announced(&file)));
+                Assembled::Nothing
+            }
+            Ok(Record::Process(RecordKind::Exit, process)) => Assembled::ProcessEnded(process.tgid),
+            Ok(Record::Process(..)) => Assembled::Nothing,
+            Err(error) => Assembled::Damaged(error),
+        }
+    }
+
+    /// A call that is still inside the kernel.
+    pub fn in_flight(&mut self, tid: u32, call: &InFlight, now_ns: u64) -> Call {
+        let comm = process::comm_of(tid).map(|name| process::comm_bytes(&name)).unwrap_or_default();
+        Call {
+            start_ns: call.enter_ns,
+            duration_ns: now_ns.saturating_sub(call.enter_ns),
+            pid: call.tgid,
+            tid,
+            uid: process::uid_of(tid).unwrap_or(u32::MAX),
+            cgroup: 0,
+            comm: Comm::new(comm),
+            fd: call.fd.cast_signed(),
+            request: call.request,
+            arg: call.arg,
+            compat: call.flags & u32::from(call_flags::COMPAT) != 0,
+            outcome: Outcome::Running,
+            target: self.target(&call.file, call.tgid, call.fd),
+        }
+    }
+
+    fn call(&mut self, record: &CallRecord) -> Call {
+        let flags = record.header.flags;
+        Call {
+            start_ns: record.header.time_ns,
+            duration_ns: record.duration_ns,
+            pid: record.tgid,
+            tid: record.tid,
+            uid: record.uid,
+            cgroup: record.cgroup,
+            comm: Comm::new(record.comm),
+            fd: record.fd.cast_signed(),
+            request: record.request,
+            arg: record.arg,
+            compat: flags & call_flags::COMPAT != 0,
+            outcome: if flags & call_flags::NO_RESULT != 0 {
+                Outcome::Ended
+            } else if flags & call_flags::KILLED != 0 {
+                Outcome::Killed(record.ret)
+            } else {
+                Outcome::Returned(record.ret)
+            },
+            target: self.target(&record.file, record.tgid, record.fd),
+        }
+    }
+
+    fn target(&mut self, identity: &FileIdentity, pid: u32, fd: u32) -> Target {
+        match FileStatus::from_raw(identity.status) {
+            FileStatus::NotOpen => return Target::NotOpen,
+            FileStatus::Unreadable => return Target::Unreadable,
+            FileStatus::Known => {}
+        }
+        if let Some(file) = self.files.get(&identity.file)
+            && same_file(file, identity)
+        {
+            return Target::File(Arc::clone(file));
+        }
+        // The announcement was lost, or never made; perhaps the process still has the file open.
+        let mut file = unnamed(identity);
+        if let Some(target) = process::fd_target(pid, fd, identity.ino) {
+            file.target = target;
+        }
+        let file = Arc::new(file);
+        self.files.put(identity.file, Arc::clone(&file));
+        Target::File(file)
+    }
+}
+
+/// Whether a remembered file is the one of a record: the kernel reuses the address of a closed file.
+fn same_file(file: &File, identity: &FileIdentity) -> bool {
+    file.ino == identity.ino
+        && file.magic == identity.magic
+        && file.handler == identity.ioctl
+        && file.numbers == numbers(identity)
+}
+
+/// What an identity says without a path.
+fn unnamed(identity: &FileIdentity) -> File {
+    File {
+        ino: identity.ino,
+        magic: identity.magic,
+        kind: kind(identity),
+        numbers: numbers(identity),
+        handler: identity.ioctl,
+        ..File::default()
+    }
+}
+
+/// A file as the kernel side announced it.
+fn announced(record: &FileRef<'_>) -> File {
+    let mut file = unnamed(&record.file);
+    file.deleted = record.header.flags & file_flags::DELETED != 0;
+    file.truncated = record.header.flags & file_flags::TRUNCATED != 0;
+    let pseudo = record.header.flags & file_flags::PSEUDO != 0;
+    file.target = match record.file.magic {
+        SOCKFS => format!("socket:[{}]", file.ino).into_bytes(),
+        PIPEFS => format!("pipe:[{}]", file.ino).into_bytes(),
+        _ if pseudo && file.kind == DeviceKind::AnonInode => {
+            [b"anon_inode:", record.path.split(|&b| b == 0).next().unwrap_or_default()].concat()
+        }
+        // Other filesystems without directories make up names of their own (`net:[…]`): only the kernel knows how.
+        _ if pseudo => {
+            process::fd_target(record.tgid, record.fd, file.ino).unwrap_or_else(|| pseudo_name(record.path))
+        }
+        _ => join(record.path, file.truncated),
+    };
+    file
+}
+
+fn pseudo_name(path: &[u8]) -> Vec<u8> {
+    path.split(|&b| b == 0).next().unwrap_or_default().to_vec()
+}
+
+/// Components, innermost first, into a path.
+fn join(components: &[u8], truncated: bool) -> Vec<u8> {
+    let mut path = Vec::with_capacity(components.len() + 4);
+    if truncated {
+        path.extend_from_slice(b"...");
+    }
+    for component in components.strip_suffix(b"\0").unwrap_or(components).rsplit(|&b| b == 0) {
+        path.push(b'/');
+        path.extend_from_slice(component);
+    }
+    path
+}
+
+fn kind(identity: &FileIdentity) -> DeviceKind {
+    match identity.mode & libc::S_IFMT {
+        libc::S_IFCHR => DeviceKind::Char,
+        libc::S_IFBLK => DeviceKind::Block,
+        libc::S_IFSOCK => DeviceKind::Socket,
+        libc::S_IFIFO => DeviceKind::Fifo,
+        libc::S_IFDIR => DeviceKind::Directory,
+        _ if identity.magic == ANON_INODE_FS => DeviceKind::AnonInode,
+        libc::S_IFREG => DeviceKind::Regular,
+        // Anonymous inodes carry no type bits.
+        0 => DeviceKind::AnonInode,
+        _ => DeviceKind::Unknown,
+    }
+}
+
+/// Major and minor number in the kernel's own encoding.
+fn numbers(identity: &FileIdentity) -> Option<(u32, u32)> {
+    matches!(kind(identity), DeviceKind::Char | DeviceKind::Block)
+        .then(|| (identity.rdev >> 20, identity.rdev & 0xf_ffff))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::source::{Batch, Source, scripted::Scripted};
+
+    fn tty(file: u64) -> FileIdentity {
+        FileIdentity {
+            file,
+            ino: 6,
+            mode: libc::S_IFCHR | 0o620,
+            rdev: 136 << 20 | 3,
+            magic: 0x1cd1,
+            ..FileIdentity::default()
+        }
+    }
+
+    fn calls(script: &mut Scripted) -> Vec<Call> {
+        let (mut batch, mut assembler) = (Batch::default(), Assembler::default());
+        script.read(&mut batch, Duration::ZERO);
+        batch
+            .records()
+            .filter_map(|r| match assembler.record(r) {
+                Assembled::Call(call) => Some(call),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_call_gets_the_path_of_its_file() {
+        let mut script = Scripted::new();
+        script.file(tty(0xf00), "/dev/pts/3", 0);
+        script.call(CallRecord { file: tty(0xf00), ret: -25, ..CallRecord::default() });
+        let calls = calls(&mut script);
+        let file = calls[0].target.file().expect("open");
+        assert_eq!(file.target, b"/dev/pts/3");
+        assert_eq!(file.numbers, Some((136, 3)));
+        assert_eq!(calls[0].outcome.errno(), Some(25));
+    }
+
+    #[test]
+    fn a_reused_address_does_not_inherit_a_path() {
+        let mut script = Scripted::new();
+        script.file(tty(0xf00), "/dev/pts/3", 0);
+        script.call(CallRecord { file: FileIdentity { ino: 99, ..tty(0xf00) }, ..CallRecord::default() });
+        assert_eq!(calls(&mut script)[0].target.file().expect("open").target, b"");
+    }
+
+    #[test]
+    fn names_of_files_without_directories() {
+        let of = |magic, mode, name: &str| {
+            let identity = FileIdentity { file: 1, ino: 42, magic, mode, ..FileIdentity::default() };
+            let mut script = Scripted::new();
+            script.file(identity, name, file_flags::PSEUDO);
+            script.call(CallRecord { file: identity, ..CallRecord::default() });
+            let calls = calls(&mut script);
+            String::from_utf8(calls[0].target.file().expect("open").target.clone()).expect("utf-8")
+        };
+        assert_eq!(of(SOCKFS, libc::S_IFSOCK, "UDP"), "socket:[42]");
+        assert_eq!(of(PIPEFS, libc::S_IFIFO, ""), "pipe:[42]");
+        assert_eq!(of(ANON_INODE_FS, 0, "[eventpoll]"), "anon_inode:[eventpoll]");
+        assert_eq!(of(ANON_INODE_FS, libc::S_IFREG, "kvm-vm"), "anon_inode:kvm-vm");
+    }
+
+    #[test]
+    fn paths_are_joined_from_the_innermost_component() {
+        assert_eq!(join(b"3\0pts\0dev\0", false), b"/dev/pts/3");
+        assert_eq!(join(b"3\0pts\0", true), b".../pts/3");
+        assert_eq!(join(b"", false), b"/");
+    }
+
+    #[test]
+    fn killed_calls_have_no_value() {
+        let mut script = Scripted::new();
+        let mut record = CallRecord { ret: -512, ..CallRecord::default() };
+        record.header.flags = call_flags::KILLED;
+        record.file.status = FileStatus::NotOpen as u32;
+        script.call(record);
+        record.header.flags = call_flags::NO_RESULT;
+        script.call(record).raw([1, 2, 3]);
+        let calls = calls(&mut script);
+        assert_eq!((calls[0].outcome, calls[0].outcome.value()), (Outcome::Killed(-512), None));
+        assert_eq!(calls[1].outcome, Outcome::Ended);
+    }
+}

@@ -1,0 +1,200 @@
+//! The options. Their names and meanings are stable, and those that strace has mean what they mean there.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+/// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
+///
+/// Nothing is stopped and nothing is injected: the kernel itself reports, so that a production process can be watched.
+#[derive(Debug, Parser)]
+#[command(name = "ioctl-trace", version, max_term_width = 110, after_help = EXAMPLES, override_usage = USAGE)]
+pub struct Args {
+    /// Trace these processes, their threads and children
+    #[arg(short, long, value_name = "PID[,PID…]", value_delimiter = ',', help_heading = WHOM)]
+    pub pid: Vec<u32>,
+
+    /// Only threads of this name, or of processes of this name
+    #[arg(long, value_name = "NAME", help_heading = WHOM)]
+    pub comm: Vec<String>,
+
+    /// Only calls of this user (name or number)
+    #[arg(long, value_name = "USER", help_heading = WHOM)]
+    pub uid: Vec<String>,
+
+    /// Only tasks in this cgroup (version 2) or below it
+    #[arg(long, value_name = "PATH", help_heading = WHOM)]
+    pub cgroup: Vec<PathBuf>,
+
+    /// Trace every process of the machine
+    #[arg(short, long, conflicts_with = "pid", help_heading = WHOM)]
+    pub all: bool,
+
+    /// Follow child processes (the default)
+    #[arg(short, long, overrides_with = "no_follow", help_heading = WHOM)]
+    pub follow: bool,
+
+    /// Do not follow child processes
+    #[arg(long, overrides_with = "follow", help_heading = WHOM)]
+    pub no_follow: bool,
+
+    /// Run COMMAND as this user; without it, as the user behind sudo
+    #[arg(short, long, value_name = "USER", requires = "command", help_heading = WHOM)]
+    pub user: Option<String>,
+
+    /// Only these requests: names, globs, numbers, @families; ! negates
+    #[arg(short = 'e', long = "requests", value_name = "REQUESTS", allow_hyphen_values = true, help_heading = WHAT)]
+    pub requests: Vec<String>,
+
+    /// Write to FILE ("-": standard output); its name ends in the format: .txt, .jsonl
+    #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
+    pub output: Vec<PathBuf>,
+
+    /// Format of the output, whatever its name
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = OUTPUT)]
+    pub format: Option<Format>,
+
+    /// Print totals per request and device at the end instead of calls
+    #[arg(short = 'c', long = "summary-only", conflicts_with = "summary", help_heading = OUTPUT)]
+    pub summary_only: bool,
+
+    /// Print calls and, at the end, totals
+    #[arg(short = 'C', long = "summary", help_heading = OUTPUT)]
+    pub summary: bool,
+
+    /// Print lines even on a terminal, instead of the dashboard
+    #[arg(long, help_heading = OUTPUT)]
+    pub no_tui: bool,
+
+    /// When to use colours; NO_COLOR is respected
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Color::Auto, help_heading = OUTPUT)]
+    pub color: Color,
+
+    /// Say less: -q leaves out the closing totals
+    #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
+    pub quiet: u8,
+
+    /// Show diagnostics of the kernel side
+    #[arg(short, long, help_heading = OUTPUT)]
+    pub verbose: bool,
+
+    /// Time of day before each line; -tt with microseconds, -ttt in seconds since the epoch
+    #[arg(short, action = ArgAction::Count, help_heading = LINES)]
+    pub time: u8,
+
+    /// Seconds since the call before
+    #[arg(short, long, conflicts_with = "time", help_heading = LINES)]
+    pub relative: bool,
+
+    /// Time spent in each call (always shown)
+    #[arg(short = 'T', help_heading = LINES)]
+    pub duration: bool,
+
+    /// Path of each descriptor (always shown); -yy adds the device numbers
+    #[arg(short = 'y', action = ArgAction::Count, help_heading = LINES)]
+    pub paths: u8,
+
+    /// Number of each request, in brackets before the call
+    #[arg(short = 'n', long = "number", help_heading = LINES)]
+    pub number: bool,
+
+    /// Room for calls that wait to be read; more loses less under load
+    #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = parse_size, help_heading = OUTPUT)]
+    pub buffer: u32,
+
+    /// The command to run and trace
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+const WHOM: &str = "Whom to trace (conditions of different kinds must all hold)";
+const WHAT: &str = "What to trace";
+const OUTPUT: &str = "Output";
+const LINES: &str = "Lines, as in strace";
+
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH";
+
+const EXAMPLES: &str = "\
+Examples:
+  ioctl-trace -- stty -a                       what does stty say to its terminal?
+  ioctl-trace -p $(pidof qemu-system-x86_64)   watch a running process on a dashboard
+  ioctl-trace -p 4711 -c                       count until ^C or its end
+  ioctl-trace -a -e '@drm,!DRM_IOCTL_VERSION'  every graphics call of the machine but one
+  ioctl-trace -o calls.jsonl -- ./app          one JSON object a call";
+
+/// Formats of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// One line a call, in the shape of strace
+    #[value(alias = "txt")]
+    Text,
+    /// One JSON object a call
+    #[value(alias = "json")]
+    Jsonl,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+const PAGE: u64 = 4096;
+const MAX_BUFFER: u64 = 1 << 30;
+
+/// A size such as `512K`, `8M` or `1G`, rounded up to what a ring buffer may have.
+fn parse_size(text: &str) -> Result<u32, String> {
+    let (digits, unit) = match text.char_indices().last() {
+        Some((end, 'k' | 'K')) => (&text[..end], 1 << 10),
+        Some((end, 'm' | 'M')) => (&text[..end], 1 << 20),
+        Some((end, 'g' | 'G')) => (&text[..end], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes: Option<u64> = digits.parse().ok().and_then(|n: u64| n.checked_mul(unit));
+    match bytes {
+        Some(bytes @ 1..=MAX_BUFFER) => {
+            u32::try_from(bytes.max(PAGE).next_power_of_two()).map_err(|_| "at most 1G".to_owned())
+        }
+        _ => Err("a number of bytes up to 1G is expected, such as 512K or 64M".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help_is_as_agreed() {
+        insta::assert_snapshot!(Args::command().term_width(100).render_long_help());
+    }
+
+    #[test]
+    fn sizes_become_powers_of_two() {
+        assert_eq!(parse_size("8M"), Ok(8 << 20));
+        assert_eq!(parse_size("3m"), Ok(4 << 20));
+        assert_eq!(parse_size("1"), Ok(4096));
+        for wrong in ["", "0", "M", "-1", "2G", "8Mb", "99999999999999999999"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn everything_after_two_dashes_is_the_command() {
+        let args =
+            Args::try_parse_from(["ioctl-trace", "-c", "--", "stty", "-a", "--", "-p"]).expect("valid");
+        assert_eq!(args.command, ["stty", "-a", "--", "-p"]);
+        assert!(args.summary_only && args.pid.is_empty());
+    }
+}

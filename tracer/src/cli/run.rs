@@ -1,0 +1,205 @@
+//! From the command line to a session, and from its report to the last words.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::atomic::Ordering,
+};
+
+use nix::unistd::User;
+
+use super::{args::Args, output};
+use crate::{
+    command::{Spec, exit_code},
+    decode::Detail,
+    pipeline::End,
+    process,
+    select::Selection,
+    session::{self, Plan, Report, Stop},
+    source::live::{MAX_CGROUPS, Setup, Wanted},
+    totals::Human,
+    tui,
+};
+
+/// Why there is nothing to show.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line makes no sense.
+    Usage(String),
+    /// Tracing did not work.
+    Tracing(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Tracing(error.into())
+    }
+}
+
+/// Does what the command line says. Gives the exit code.
+///
+/// # Errors
+/// Bad usage, or why tracing failed.
+pub fn run(args: Args) -> Result<u8, Failure> {
+    let selection = Selection::parse(args.requests.iter().map(String::as_str))
+        .map_err(|e| Failure::Usage(e.to_string()))?;
+    let wanted = wanted(&args, &selection)?;
+    let dashboard =
+        args.command.is_empty() && !args.no_tui && !args.summary_only && io::stdout().is_terminal();
+    let summary_only = args.summary_only && args.output.is_empty();
+    let mut sinks = output::sinks(&args, !dashboard)?;
+    if args.summary_only && !summary_only {
+        sinks.push(Box::new(crate::sink::summary::SummarySink::new(output::stream(&args))));
+    }
+    let command =
+        (!args.command.is_empty()).then(|| Spec { argv: args.command.clone(), user: args.user.clone() });
+    let plan = Plan {
+        setup: Setup { wanted, summary_only, buffer_bytes: args.buffer, verbose: args.verbose },
+        command,
+        selection,
+        sinks,
+        detail: if dashboard || output::needs_devices(&args) { Detail::Full } else { Detail::AsNeeded },
+        watcher: None,
+        logger: Some(&StderrLog),
+    };
+    let stop = Stop::default();
+    let report = if dashboard { tui::run(plan, stop)? } else { session::run(plan, &stop)? };
+    conclude(&args, &report)
+}
+
+/// Prints the totals and finds the exit code.
+fn conclude(args: &Args, report: &Report) -> Result<u8, Failure> {
+    if report.mounted_tracefs && args.quiet == 0 {
+        eprintln!("ioctl-trace: mounted tracefs on /sys/kernel/tracing");
+    }
+    if let Some(summary) = &report.summary
+        && let Err(error) = write!(output::stream(args), "{summary}")
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(error.into());
+    }
+    for line in closing(report, args.quiet) {
+        eprintln!("ioctl-trace: {line}");
+    }
+    if let End::Output(error) = &report.end
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(Failure::Tracing(anyhow::anyhow!("cannot write the output: {error}")));
+    }
+    Ok(report.exit.map_or(0, exit_code))
+}
+
+/// The last words: totals unless they are not wanted, losses always.
+fn closing(report: &Report, quiet: u8) -> Vec<String> {
+    let (a, p) = (&report.accounts, &report.progress);
+    let mut lines = Vec::new();
+    let count = |n: u64, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+    if quiet == 0 {
+        let shown = p.shown.load(Ordering::Relaxed);
+        let elapsed = u64::try_from(report.elapsed.as_nanos()).unwrap_or(u64::MAX);
+        let mut line = format!("{} in {}", count(shown, "call"), Human(elapsed));
+        let failed = p.failed.load(Ordering::Relaxed);
+        if failed > 0 {
+            line.push_str(&format!(", {failed} failed"));
+        }
+        line.push_str(&format!(", {} lost", a.lost()));
+        if a.in_flight() > 0 {
+            line.push_str(&format!(", {} still running", a.in_flight()));
+        }
+        lines.push(line);
+    }
+    let per_cpu: Vec<_> = a.lost_per_cpu.iter().map(|(cpu, lost)| format!("CPU {cpu}: {lost}")).collect();
+    if a.total.lost_ring > 0 {
+        lines.push(format!(
+            "{} lost because they came faster than they could be written ({}): try a larger --buffer, fewer requests with -e, or -c",
+            count(a.total.lost_ring, "call"),
+            per_cpu.join(", ")
+        ));
+    }
+    if a.total.lost_slot > 0 {
+        lines.push(format!(
+            "{} lost because too many were inside the kernel at once",
+            count(a.total.lost_slot, "call")
+        ));
+    }
+    if a.total.lost_summary > 0 {
+        lines.push(format!(
+            "{} not counted: too many kinds of requests and devices",
+            count(a.total.lost_summary, "call")
+        ));
+    }
+    if a.total.not_followed > 0 {
+        lines
+            .push(format!("{} not followed: too many at once", count(a.total.not_followed, "child process")));
+    }
+    let damaged = p.damaged.load(Ordering::Relaxed);
+    if damaged > 0 {
+        lines.push(format!("{} of the kernel side could not be read", count(damaged, "record")));
+    }
+    let unread = a.total.recorded.saturating_sub(p.received.load(Ordering::Relaxed));
+    if unread > 0 && matches!(report.end, End::Complete) {
+        lines.push(format!("{} recorded but not read", count(unread, "call")));
+    }
+    lines
+}
+
+/// The kernel side's filter.
+fn wanted(args: &Args, selection: &Selection) -> Result<Wanted, Failure> {
+    let usage = |message: String| Err(Failure::Usage(message));
+    let chosen =
+        !args.pid.is_empty() || !args.comm.is_empty() || !args.uid.is_empty() || !args.cgroup.is_empty();
+    if !chosen && !args.all && args.command.is_empty() {
+        return usage(
+            "nothing to trace: give a command after `--`, or -p PID, --comm NAME, --uid USER, --cgroup PATH or -a (see --help)"
+                .to_owned(),
+        );
+    }
+    if args.all && !args.command.is_empty() {
+        return usage("-a traces every process already: leave out the command, or -a".to_owned());
+    }
+    if args.cgroup.len() > MAX_CGROUPS {
+        return usage(format!("at most {MAX_CGROUPS} --cgroup can be given"));
+    }
+    let mut pids = Vec::new();
+    for &pid in &args.pid {
+        let process = process::process_of(pid).filter(|&pid| process::is_alive(pid));
+        let process = process.ok_or(session::SessionError::NoProcess(pid))?;
+        if process == std::process::id() {
+            return usage(format!("{pid} is this program itself, which is never traced"));
+        }
+        pids.push(process);
+    }
+    let by_process = !pids.is_empty() || !args.command.is_empty();
+    Ok(Wanted {
+        pids: by_process.then_some(pids),
+        own_children: !args.command.is_empty(),
+        follow: !args.no_follow,
+        comms: args.comm.clone(),
+        uids: args.uid.iter().map(|name| uid(name)).collect::<Result<_, _>>()?,
+        cgroups: args.cgroup.clone(),
+        requests: selection.numbers(),
+    })
+}
+
+/// The number of a user given by name or number.
+fn uid(name: &str) -> Result<u32, Failure> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    match User::from_name(name) {
+        Ok(Some(user)) => Ok(user.uid.as_raw()),
+        _ => Err(Failure::Usage(format!("there is no user `{name}`"))),
+    }
+}
+
+/// Prints what the kernel side logs.
+struct StderrLog;
+
+impl log::Log for StderrLog {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        eprintln!("ioctl-trace: kernel: {}", record.args());
+    }
+    fn flush(&self) {}
+}

@@ -1,0 +1,92 @@
+//! The command that is traced from its first instruction on: as whom it runs, and how it ended.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::unix::process::ExitStatusExt,
+    process::{Command, ExitStatus},
+};
+
+use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
+
+use crate::raw;
+
+/// A command to start.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Program and arguments.
+    pub argv: Vec<OsString>,
+    /// Run as this user; `None` for the user behind sudo, or ourselves.
+    pub user: Option<String>,
+}
+
+/// Why a command cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// No such user.
+    #[error("there is no user `{0}`")]
+    User(String),
+    /// It could not be executed.
+    #[error("cannot run `{program}`: {source}")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The command, ready to be spawned.
+///
+/// # Errors
+/// When the user does not exist.
+pub fn prepare(spec: &Spec) -> Result<Command, CommandError> {
+    let mut argv = spec.argv.iter();
+    let mut command = Command::new(argv.next().map(OsString::as_os_str).unwrap_or_default());
+    command.args(argv);
+    let named = spec.user.clone();
+    let behind_sudo = || std::env::var("SUDO_USER").ok().filter(|name| name != "root" && geteuid().is_root());
+    let Some(name) = named.or_else(behind_sudo) else { return Ok(command) };
+    let user = User::from_name(&name).ok().flatten().ok_or_else(|| CommandError::User(name.clone()))?;
+    if user.uid == Uid::current() {
+        return Ok(command);
+    }
+    let groups = supplementary_groups(&user);
+    raw::run_as(&mut command, user.uid, user.gid, groups);
+    // sudo has put root's into the environment.
+    command.env("HOME", &user.dir).env("USER", &name).env("LOGNAME", &name).env("SHELL", &user.shell);
+    for variable in ["SUDO_USER", "SUDO_UID", "SUDO_GID", "SUDO_COMMAND"] {
+        command.env_remove(variable);
+    }
+    Ok(command)
+}
+
+fn supplementary_groups(user: &User) -> Vec<Gid> {
+    let name = std::ffi::CString::new(user.name.as_bytes()).unwrap_or_default();
+    getgrouplist(&name, user.gid).unwrap_or_else(|_| vec![user.gid])
+}
+
+/// What a shell would report: the exit code, or 128 and the signal that killed it.
+#[must_use]
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_those_of_a_shell() {
+        assert_eq!(exit_code(ExitStatus::from_raw(0)), 0);
+        assert_eq!(exit_code(ExitStatus::from_raw(7 << 8)), 7);
+        assert_eq!(exit_code(ExitStatus::from_raw(9)), 137);
+    }
+
+    #[test]
+    fn unknown_users_are_refused() {
+        let spec = Spec { argv: vec!["true".into()], user: Some("no-such-user-here".into()) };
+        assert_eq!(prepare(&spec).expect_err("unknown").to_string(), "there is no user `no-such-user-here`");
+    }
+}

@@ -1,0 +1,212 @@
+//! Calls into events: which driver is behind the file, and what the request means there.
+
+use std::{collections::HashMap, fs, sync::Arc};
+
+use ioctl_registry::{DeviceKind, Lookup, Registry};
+
+use crate::{
+    event::{Call, Device, Event, File},
+    process,
+    symbols::Symbols,
+};
+
+/// How much to find out about each device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Only what is needed to tell requests of one number apart.
+    AsNeeded,
+    /// Everything, for outputs that show it.
+    Full,
+}
+
+/// Gives calls their meaning. Everything is found out once per file and then shared.
+pub struct Decoder {
+    registry: &'static Registry,
+    detail: Detail,
+    symbols: Symbols,
+    drivers: Drivers,
+    cgroups: HashMap<u64, Option<Arc<str>>>,
+}
+
+/// Cgroups remembered; more are looked up anew.
+const MAX_CGROUPS: usize = 4_096;
+
+impl Decoder {
+    /// With the registry that is built in and the running kernel's symbols.
+    #[must_use]
+    pub fn new(detail: Detail, symbols: Symbols) -> Self {
+        Self {
+            registry: Registry::builtin(),
+            detail,
+            symbols,
+            drivers: Drivers::default(),
+            cgroups: HashMap::new(),
+        }
+    }
+
+    /// Decodes one call.
+    pub fn call(&mut self, call: Call) -> Event {
+        let request = match call.target.file() {
+            Some(file) => self.request(call.request, file),
+            None => self.registry.lookup(call.request, &ioctl_registry::Device::default()),
+        };
+        Event { call, request }
+    }
+
+    /// What a number means on a file. The kernel's symbols are read only when they can decide something.
+    pub fn request(&mut self, number: u32, file: &File) -> Lookup<'static> {
+        if self.detail == Detail::Full || file.device.get().is_some() {
+            return self.registry.lookup(number, &hint(file, self.device(file)));
+        }
+        match self.registry.lookup(number, &hint(file, &Device { kind: file.kind, ..Device::default() })) {
+            Lookup::Ambiguous(_) => self.registry.lookup(number, &hint(file, self.device(file))),
+            decided => decided,
+        }
+    }
+
+    /// Driver and handler of a file.
+    pub fn device<'f>(&mut self, file: &'f File) -> &'f Device {
+        file.device.get_or_init(|| {
+            let symbol = self.symbols.resolve(file.handler);
+            Device {
+                kind: file.kind,
+                numbers: file.numbers,
+                driver: file.numbers.and_then(|n| self.drivers.name(file.kind, n)),
+                module: symbol.as_ref().and_then(|s| s.module.clone()),
+                handler: symbol.map(|s| s.name),
+            }
+        })
+    }
+
+    /// Path of a cgroup below the v2 hierarchy's root, found through a process that was in it.
+    pub fn cgroup(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
+        if let Some(known) = self.cgroups.get(&id) {
+            return known.clone();
+        }
+        if self.cgroups.len() >= MAX_CGROUPS {
+            self.cgroups.clear();
+        }
+        let path = find_cgroup(id, pid);
+        self.cgroups.insert(id, path.clone());
+        path
+    }
+}
+
+fn hint<'a>(file: &'a File, device: &'a Device) -> ioctl_registry::Device<'a> {
+    let (major, minor) = file.numbers.unwrap_or_default();
+    ioctl_registry::Device {
+        kind: file.kind,
+        major,
+        minor,
+        magic: Some(file.magic),
+        handler: device.handler.as_deref(),
+        anon: file.anon_name(),
+    }
+}
+
+/// The id of a cgroup is the inode number of its directory.
+fn find_cgroup(id: u64, pid: u32) -> Option<Arc<str>> {
+    use std::os::unix::fs::MetadataExt;
+    let mount = process::cgroup_mount()?;
+    let is_it = |path: &str| fs::metadata(format!("{mount}{path}")).is_ok_and(|m| m.ino() == id);
+    if is_it("/") {
+        return Some("/".into());
+    }
+    process::cgroup_of(pid).filter(|path| is_it(path)).map(Into::into)
+}
+
+/// Driver names by device number.
+#[derive(Debug, Default)]
+struct Drivers {
+    names: HashMap<(DeviceKind, u32, u32), Option<Arc<str>>>,
+}
+
+/// Device numbers remembered; more are looked up anew.
+const MAX_DRIVERS: usize = 16_384;
+/// Major number of the `misc` devices, whose minors are drivers of their own.
+const MISC_MAJOR: u32 = 10;
+
+impl Drivers {
+    fn name(&mut self, kind: DeviceKind, (major, minor): (u32, u32)) -> Option<Arc<str>> {
+        if self.names.len() >= MAX_DRIVERS {
+            self.names.clear();
+        }
+        self.names
+            .entry((kind, major, minor))
+            .or_insert_with(|| driver(kind, major, minor).map(Into::into))
+            .clone()
+    }
+}
+
+/// The device model's driver if there is one, else the name under which the number was registered.
+fn driver(kind: DeviceKind, major: u32, minor: u32) -> Option<String> {
+    let class = if kind == DeviceKind::Block { "block" } else { "char" };
+    if let Ok(link) = fs::read_link(format!("/sys/dev/{class}/{major}:{minor}/device/driver")) {
+        return Some(link.file_name()?.to_string_lossy().into_owned());
+    }
+    if kind == DeviceKind::Char && major == MISC_MAJOR {
+        let misc = fs::read_to_string("/proc/misc").ok()?;
+        return misc.lines().find_map(|line| named(line, minor).map(str::to_owned));
+    }
+    let devices = fs::read_to_string("/proc/devices").ok()?;
+    registered(&devices, kind, major)
+}
+
+/// The name of a major number in `/proc/devices`. Where several drivers share it, names that are paths of single nodes
+/// come second.
+fn registered(devices: &str, kind: DeviceKind, major: u32) -> Option<String> {
+    let (chars, blocks) = devices.split_once("Block devices:")?;
+    let table = if kind == DeviceKind::Block { blocks } else { chars };
+    let names: Vec<&str> = table.lines().filter_map(|line| named(line, major)).collect();
+    names.iter().find(|name| !name.starts_with('/')).or(names.first()).map(|name| (*name).to_owned())
+}
+
+/// The name in a line `number name`.
+fn named(line: &str, number: u32) -> Option<&str> {
+    let (found, name) = line.trim().split_once(' ')?;
+    (found.parse() == Ok(number)).then(|| name.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Comm, Outcome, Target};
+
+    const DEVICES: &str =
+        "Character devices:\n  4 /dev/vc/0\n  4 tty\n  5 /dev/tty\n136 pts\n\nBlock devices:\n  7 loop\n";
+
+    #[test]
+    fn majors_have_registered_names() {
+        assert_eq!(registered(DEVICES, DeviceKind::Char, 136).as_deref(), Some("pts"));
+        assert_eq!(registered(DEVICES, DeviceKind::Char, 4).as_deref(), Some("tty"));
+        assert_eq!(registered(DEVICES, DeviceKind::Char, 5).as_deref(), Some("/dev/tty"));
+        assert_eq!(registered(DEVICES, DeviceKind::Block, 7).as_deref(), Some("loop"));
+        assert_eq!(registered(DEVICES, DeviceKind::Block, 136), None);
+    }
+
+    #[test]
+    fn the_device_decides_between_names() {
+        let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+        let on = |kind, major| {
+            let file = File { kind, numbers: Some((major, 0)), ..File::default() };
+            Target::File(Arc::new(file))
+        };
+        let call = |target| Call {
+            start_ns: 0,
+            duration_ns: 0,
+            pid: 1,
+            tid: 1,
+            uid: 0,
+            cgroup: 0,
+            comm: Comm::default(),
+            fd: 0,
+            request: 0x5402,
+            arg: 0,
+            compat: false,
+            outcome: Outcome::Returned(0),
+            target,
+        };
+        assert_eq!(decoder.call(call(on(DeviceKind::Char, 136))).request.to_string(), "TCSETS");
+        assert_eq!(decoder.call(call(on(DeviceKind::Char, 14))).request.to_string(), "SNDCTL_TMR_START");
+    }
+}

@@ -1,0 +1,62 @@
+//! Error numbers in words, as strace prints them.
+
+use std::{borrow::Cow, io};
+
+/// Error numbers that only the kernel uses inside itself; a tracer sees them. Names and texts from the kernel's
+/// `include/linux/errno.h`.
+const INTERNAL: &[(i32, &str, &str)] = &[
+    (512, "ERESTARTSYS", "To be restarted if SA_RESTART is set"),
+    (513, "ERESTARTNOINTR", "To be restarted"),
+    (514, "ERESTARTNOHAND", "To be restarted if no handler"),
+    (515, "ENOIOCTLCMD", "No ioctl command"),
+    (516, "ERESTART_RESTARTBLOCK", "Interrupted by signal"),
+    (517, "EPROBE_DEFER", "Driver requests probe retry"),
+    (518, "EOPENSTALE", "open found a stale dentry"),
+    (519, "ENOPARAM", "Parameter not supported"),
+    (524, "ENOTSUPP", "Operation is not supported"),
+    (530, "EIOCBQUEUED", "iocb queued, will get completion event"),
+];
+
+/// Whether the call will be made again by the kernel, so that the number is no result.
+#[must_use]
+pub const fn is_restart(errno: i32) -> bool {
+    matches!(errno, 512 | 513 | 514 | 516)
+}
+
+/// `ENOTTY` for 25; `errno 999` for a number without a name.
+#[must_use]
+pub fn name(errno: i32) -> Cow<'static, str> {
+    if let Some((_, name, _)) = INTERNAL.iter().find(|(number, ..)| *number == errno) {
+        return Cow::Borrowed(name);
+    }
+    match nix::errno::Errno::from_raw(errno) {
+        nix::errno::Errno::UnknownErrno => Cow::Owned(format!("errno {errno}")),
+        known => Cow::Owned(format!("{known:?}")),
+    }
+}
+
+/// The C library's words for it.
+#[must_use]
+pub fn text(errno: i32) -> Cow<'static, str> {
+    if let Some((_, _, text)) = INTERNAL.iter().find(|(number, ..)| *number == errno) {
+        return Cow::Borrowed(text);
+    }
+    let text = io::Error::from_raw_os_error(errno).to_string();
+    match text.rsplit_once(" (os error ") {
+        Some((words, _)) => Cow::Owned(words.to_owned()),
+        None => Cow::Owned(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_strace() {
+        assert_eq!((name(25), text(25)), ("ENOTTY".into(), "Inappropriate ioctl for device".into()));
+        assert_eq!((name(512), is_restart(512)), ("ERESTARTSYS".into(), true));
+        assert_eq!(name(999), "errno 999");
+        assert!(!is_restart(25));
+    }
+}

@@ -1,0 +1,77 @@
+//! Text of traced processes on its way to people: nothing in it may reach a terminal as a control sequence.
+
+use std::fmt::{self, Write};
+
+/// Writes bytes with everything escaped that is no plain, visible character: `\n` and its like by name, other bytes
+/// in octal as strace does. `extra` are characters that would be mistaken for the text around them.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_escaped(out: &mut impl Write, bytes: &[u8], extra: &[char]) -> fmt::Result {
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if is_plain(c) && !extra.contains(&c) {
+                out.write_char(c)?;
+            } else {
+                let mut buffer = [0; 4];
+                for byte in c.encode_utf8(&mut buffer).bytes() {
+                    write_byte(out, byte)?;
+                }
+            }
+        }
+        for &byte in chunk.invalid() {
+            write_byte(out, byte)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_byte(out: &mut impl Write, byte: u8) -> fmt::Result {
+    match byte {
+        b'\n' => out.write_str("\\n"),
+        b'\r' => out.write_str("\\r"),
+        b'\t' => out.write_str("\\t"),
+        b'\\' => out.write_str("\\\\"),
+        _ => write!(out, "\\{byte:03o}"),
+    }
+}
+
+/// Whether a character shows as itself: no control, no invisible formatting, nothing that reorders text.
+fn is_plain(c: char) -> bool {
+    !c.is_control()
+        && c != '\\'
+        && !matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// [`write_escaped`] into a new string.
+#[must_use]
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    // Writing to a string cannot fail.
+    let _ = write_escaped(&mut out, bytes, &[]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn control_bytes_are_spelled_out() {
+        assert_eq!(escaped(b"a\x1b[31mb\n\x07"), "a\\033[31mb\\n\\007");
+        assert_eq!(escaped("gr\u{fc}n \u{202e}evil".as_bytes()), "gr\u{fc}n \\342\\200\\256evil");
+        assert_eq!(escaped(b"\xff\xc2\x9b\\"), "\\377\\302\\233\\\\");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_dangerous_comes_through(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let text = escaped(&bytes);
+            prop_assert!(text.chars().all(|c| !c.is_control() && is_plain(c) || c == '\\'));
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! A call as the rest of the program knows it. No user interface and no kernel structure is known here.
+
+use std::sync::{Arc, OnceLock};
+
+use ioctl_registry::{DeviceKind, Lookup};
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It returned this value; a negative one is `-errno`.
+    Returned(i64),
+    /// It failed with this value while its task was being killed: the program never saw it.
+    Killed(i64),
+    /// The task ended inside the call.
+    Ended,
+    /// It was still inside the kernel when tracing stopped.
+    Running,
+}
+
+impl Outcome {
+    /// The value the program saw, if it saw one.
+    #[must_use]
+    pub const fn value(self) -> Option<i64> {
+        match self {
+            Self::Returned(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The error number the program saw, if it saw one.
+    #[must_use]
+    pub fn errno(self) -> Option<i32> {
+        self.value().filter(|v| (-4095..0).contains(v)).and_then(|v| i32::try_from(-v).ok())
+    }
+}
+
+/// What kind of file it is, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// Kind of file.
+    pub kind: DeviceKind,
+    /// Major and minor number of a device node.
+    pub numbers: Option<(u32, u32)>,
+    /// Name of the driver.
+    pub driver: Option<Arc<str>>,
+    /// Kernel module of the driver; `None` if built in or not known.
+    pub module: Option<Arc<str>>,
+    /// Symbol of the file's ioctl handler.
+    pub handler: Option<Arc<str>>,
+}
+
+impl Device {
+    /// The kind as one word: `char`, `block`, `socket`, `fifo`, `file`, `dir`, `anon`, `unknown`.
+    #[must_use]
+    pub const fn kind_name(&self) -> &'static str {
+        match self.kind {
+            DeviceKind::Char => "char",
+            DeviceKind::Block => "block",
+            DeviceKind::Socket => "socket",
+            DeviceKind::Fifo => "fifo",
+            DeviceKind::Regular => "file",
+            DeviceKind::Directory => "dir",
+            DeviceKind::AnonInode => "anon",
+            DeviceKind::Unknown => "unknown",
+        }
+    }
+}
+
+/// An open file that calls were made on. Shared by all its calls.
+#[derive(Debug, Default)]
+pub struct File {
+    /// Inode number.
+    pub ino: u64,
+    /// Magic number of the filesystem.
+    pub magic: u64,
+    /// Kind of file.
+    pub kind: DeviceKind,
+    /// Major and minor number of a device node.
+    pub numbers: Option<(u32, u32)>,
+    /// Address of the ioctl handler in the kernel, 0 if there is none.
+    pub handler: u64,
+    /// Where it is, as bytes: a path, `socket:[ino]`, `pipe:[ino]`, `anon_inode:name`; empty if not known.
+    pub target: Vec<u8>,
+    /// The path's outermost part is missing.
+    pub truncated: bool,
+    /// The name has been removed from its directory.
+    pub deleted: bool,
+    /// Driver and handler, found out on first use.
+    pub device: OnceLock<Device>,
+}
+
+impl File {
+    /// Name of an anonymous inode.
+    #[must_use]
+    pub fn anon_name(&self) -> Option<&str> {
+        std::str::from_utf8(self.target.strip_prefix(b"anon_inode:")?).ok()
+    }
+}
+
+/// What is known of the descriptor a call was made on.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// An open file.
+    File(Arc<File>),
+    /// Nothing was open under that number.
+    NotOpen,
+    /// The kernel's structures could not be read.
+    Unreadable,
+}
+
+impl Target {
+    /// The file, if there is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&File> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::NotOpen | Self::Unreadable => None,
+        }
+    }
+}
+
+/// One `ioctl(2)`.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Nanoseconds of `CLOCK_MONOTONIC` when it entered the kernel.
+    pub start_ns: u64,
+    /// Nanoseconds inside the kernel.
+    pub duration_ns: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Id of the cgroup (version 2).
+    pub cgroup: u64,
+    /// The thread's name: whatever bytes it gave itself, up to the first NUL.
+    pub comm: Comm,
+    /// First argument.
+    pub fd: i32,
+    /// Second argument.
+    pub request: u32,
+    /// Third argument.
+    pub arg: u64,
+    /// The call came through the 32-bit system call table.
+    pub compat: bool,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What `fd` was.
+    pub target: Target,
+}
+
+/// A task's name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Comm([u8; ioctl_trace_ebpf::COMM_LEN]);
+
+impl Comm {
+    /// From the kernel's field.
+    #[must_use]
+    pub const fn new(bytes: [u8; ioctl_trace_ebpf::COMM_LEN]) -> Self {
+        Self(bytes)
+    }
+
+    /// The name without its padding.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.split(|&b| b == 0).next().unwrap_or_default()
+    }
+}
+
+/// A call together with what its request means on that file.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// The call.
+    pub call: Call,
+    /// The request's names.
+    pub request: Lookup<'static>,
+}
+
+impl Event {
+    /// What is known of the device; nothing if the descriptor was not open.
+    #[must_use]
+    pub fn device(&self) -> Option<&Device> {
+        self.call.target.file()?.device.get()
+    }
+}

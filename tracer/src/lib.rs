@@ -1,0 +1,25 @@
+//! Live ioctl tracer: what a program says to its devices.
+//!
+//! The way of a call: [`source`] (the kernel, or a script) yields raw records, [`wire`] reads them, [`assemble`] joins
+//! them into calls, [`decode`] names them with the registry, and [`sink`]s write them. [`pipeline`] runs these on
+//! threads of their own; [`session`] runs the whole from attaching to accounting.
+
+pub mod assemble;
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod decode;
+pub mod errno;
+pub mod escape;
+pub mod event;
+pub mod pipeline;
+pub mod process;
+mod raw;
+pub mod select;
+pub mod session;
+pub mod sink;
+pub mod source;
+pub mod symbols;
+pub mod totals;
+pub mod tui;
+pub mod wire;

@@ -1,0 +1,302 @@
+//! The two threads between a source and the outputs: one drains the source, one decodes and writes. The queue between
+//! them is bounded; when it is full, records wait in the kernel's ring buffer, and what does not fit there is counted
+//! by the kernel side.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{Builder, JoinHandle},
+    time::Duration,
+};
+
+use crate::{
+    assemble::{Assembled, Assembler},
+    decode::Decoder,
+    event::Event,
+    select::Selection,
+    sink::Sink,
+    source::{Batch, Source},
+};
+
+/// Batches between the threads.
+const QUEUE: usize = 32;
+/// How long the reader sleeps when nothing comes; this is the delay with which calls appear.
+const POLL: Duration = Duration::from_millis(10);
+
+/// Why the outputs ended.
+#[derive(Debug)]
+pub enum End {
+    /// The source ended, or was told to.
+    Complete,
+    /// An output could not be written.
+    Output(io::Error),
+}
+
+/// What the threads have done so far; read by others while they run.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Records of calls taken from the source.
+    pub received: AtomicU64,
+    /// Calls given to the outputs.
+    pub shown: AtomicU64,
+    /// Calls among these that failed.
+    pub failed: AtomicU64,
+    /// Calls that only the user side could filter out.
+    pub filtered: AtomicU64,
+    /// Records that could not be read.
+    pub damaged: AtomicU64,
+}
+
+/// Decodes and writes.
+pub struct Stage {
+    /// Joins records.
+    pub assembler: Assembler,
+    /// Gives them meaning.
+    pub decoder: Decoder,
+    /// What the user wants to see.
+    pub selection: Selection,
+    /// Where it goes.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// What was done.
+    pub progress: Arc<Progress>,
+}
+
+impl Stage {
+    /// Takes a batch through to the outputs. `true` if a wanted process ended.
+    ///
+    /// # Errors
+    /// The first output that cannot be written.
+    pub fn batch(&mut self, batch: &Batch) -> io::Result<bool> {
+        let mut ended = false;
+        for record in batch.records() {
+            match self.assembler.record(record) {
+                Assembled::Call(call) => {
+                    self.progress.received.fetch_add(1, Ordering::Relaxed);
+                    let event = self.decoder.call(call);
+                    self.event(&event)?;
+                }
+                Assembled::ProcessEnded(_) => ended = true,
+                Assembled::Nothing => {}
+                Assembled::Damaged(error) => {
+                    self.progress.damaged.fetch_add(1, Ordering::Relaxed);
+                    log::debug!("damaged record: {error}");
+                }
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Writes one event, if it is wanted.
+    ///
+    /// # Errors
+    /// The first output that cannot be written.
+    pub fn event(&mut self, event: &Event) -> io::Result<()> {
+        if !self.selection.wants(event.call.request, &event.request) {
+            self.progress.filtered.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        self.progress.shown.fetch_add(1, Ordering::Relaxed);
+        if event.call.outcome.value().is_some_and(|value| value < 0) {
+            self.progress.failed.fetch_add(1, Ordering::Relaxed);
+        }
+        for sink in &mut self.sinks {
+            sink.event(event, &mut self.decoder)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sinks.iter_mut().try_for_each(|sink| sink.flush())
+    }
+}
+
+/// The running threads.
+pub struct Pipeline {
+    stop: Arc<AtomicBool>,
+    reader: JoinHandle<()>,
+    writer: JoinHandle<(Stage, End)>,
+}
+
+/// Told by the writing thread: `true` when it ends, `false` when a wanted process has ended.
+pub type Notify = Box<dyn Fn(bool) + Send>;
+
+impl Pipeline {
+    /// Starts both threads.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(mut source: Box<dyn Source>, mut stage: Stage, notify: Notify) -> io::Result<Self> {
+        let (batches, incoming) = sync_channel::<Batch>(QUEUE);
+        let (used, recycled) = sync_channel::<Batch>(QUEUE);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = Arc::clone(&stop);
+        let reader = Builder::new()
+            .name("reader".into())
+            .spawn(move || read_all(source.as_mut(), &batches, &recycled, &stopping))?;
+        let writer = Builder::new().name("writer".into()).spawn(move || {
+            let end = write_all(&mut stage, &incoming, &used, notify.as_ref());
+            // Without a receiver the reader ends too.
+            drop(incoming);
+            notify(true);
+            (stage, end)
+        })?;
+        Ok(Self { stop, reader, writer })
+    }
+
+    /// Lets the reader take what is left in the source and ends both threads. Gives back the stage, to add what is
+    /// known only afterwards, and how it went.
+    pub fn finish(self) -> (Option<Stage>, End) {
+        self.stop.store(true, Ordering::Release);
+        let crashed = || End::Output(io::Error::other("a thread of the tracer panicked"));
+        let read = self.reader.join();
+        match (read, self.writer.join()) {
+            (Ok(()), Ok((stage, end))) => (Some(stage), end),
+            (_, Ok((stage, _))) => (Some(stage), crashed()),
+            (_, Err(_)) => (None, crashed()),
+        }
+    }
+}
+
+fn read_all(
+    source: &mut dyn Source,
+    batches: &SyncSender<Batch>,
+    recycled: &Receiver<Batch>,
+    stop: &AtomicBool,
+) {
+    loop {
+        // Looked at before reading: what was there when we were told to stop is still read below.
+        let stopping = stop.load(Ordering::Acquire);
+        let mut batch = recycled.try_recv().unwrap_or_default();
+        batch.clear();
+        let more = source.read(&mut batch, if stopping { Duration::ZERO } else { POLL });
+        let empty = batch.is_empty();
+        if !empty && batches.send(batch).is_err() {
+            return;
+        }
+        if !more || (stopping && empty) {
+            return;
+        }
+    }
+}
+
+fn write_all(
+    stage: &mut Stage,
+    incoming: &Receiver<Batch>,
+    used: &SyncSender<Batch>,
+    notify: &(dyn Fn(bool) + Send),
+) -> End {
+    while let Ok(batch) = incoming.recv() {
+        match stage.batch(&batch).and_then(|ended| stage.flush().map(|()| ended)) {
+            Ok(true) => notify(false),
+            Ok(false) => {}
+            Err(error) => return End::Output(error),
+        }
+        match used.try_send(batch) {
+            // A full queue of used batches only means that there are enough of them.
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        }
+    }
+    End::Complete
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ioctl_trace_ebpf::{CallRecord, ProcessRecord, RecordKind};
+
+    use super::*;
+    use crate::{decode::Detail, source::scripted::Scripted, symbols::Symbols};
+
+    #[derive(Clone, Default)]
+    struct Collect(Arc<Mutex<Vec<u32>>>);
+
+    impl Sink for Collect {
+        fn event(&mut self, event: &Event, _: &mut Decoder) -> io::Result<()> {
+            self.0.lock().expect("lock").push(event.call.request);
+            Ok(())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Broken;
+
+    impl Sink for Broken {
+        fn event(&mut self, _: &Event, _: &mut Decoder) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn stage(sink: impl Sink + 'static, selection: &str) -> Stage {
+        Stage {
+            assembler: Assembler::default(),
+            decoder: Decoder::new(Detail::AsNeeded, Symbols::default()),
+            selection: Selection::parse(Some(selection).filter(|s| !s.is_empty())).expect("selection"),
+            sinks: vec![Box::new(sink)],
+            progress: Arc::default(),
+        }
+    }
+
+    fn script(requests: impl IntoIterator<Item = u32>) -> Box<Scripted> {
+        let mut script = Scripted::new();
+        for request in requests {
+            let mut call = CallRecord { request, ret: -i64::from(request % 2), ..CallRecord::default() };
+            call.file.status = 1;
+            script.call(call);
+        }
+        Box::new(script)
+    }
+
+    #[test]
+    fn every_record_arrives_once_and_in_order() {
+        let sink = Collect::default();
+        let pipeline =
+            Pipeline::start(script(0..20_000), stage(sink.clone(), ""), Box::new(|_| {})).expect("threads");
+        let (stage, end) = pipeline.finish();
+        assert!(matches!(end, End::Complete));
+        assert_eq!(*sink.0.lock().expect("lock"), (0..20_000).collect::<Vec<_>>());
+        let progress = stage.expect("stage").progress;
+        let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        assert_eq!(
+            (count(&progress.received), count(&progress.shown), count(&progress.failed)),
+            (20_000, 20_000, 10_000)
+        );
+    }
+
+    #[test]
+    fn damaged_and_unwanted_records_are_counted() {
+        let sink = Collect::default();
+        let mut script = *script([0x5401, 0x5413]);
+        script
+            .raw([7, 7, 7])
+            .process(RecordKind::Exit, ProcessRecord { tgid: 5, ..ProcessRecord::default() });
+        let ended = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&ended);
+        let notify = Box::new(move |all: bool| seen.store(!all || seen.load(Ordering::Relaxed), Ordering::Relaxed));
+        let pipeline =
+            Pipeline::start(Box::new(script), stage(sink.clone(), "TIOCGWINSZ"), notify).expect("threads");
+        let (stage, _) = pipeline.finish();
+        let progress = stage.expect("stage").progress;
+        let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        assert_eq!((count(&progress.damaged), count(&progress.filtered), count(&progress.shown)), (1, 1, 1));
+        assert!(ended.load(Ordering::Relaxed), "the end of a process was told");
+        assert_eq!(*sink.0.lock().expect("lock"), [0x5413]);
+    }
+
+    #[test]
+    fn a_closed_output_ends_the_threads() {
+        let pipeline =
+            Pipeline::start(script(0..200_000), stage(Broken, ""), Box::new(|_| {})).expect("threads");
+        let (_, end) = pipeline.finish();
+        assert!(matches!(end, End::Output(e) if e.kind() == io::ErrorKind::BrokenPipe));
+    }
+}

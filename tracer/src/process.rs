@@ -1,0 +1,162 @@
+//! Facts about processes from `/proc`, and our own privileges. `/proc` is read as hostile text: a process writes its own
+//! name, and can be gone at any moment.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::Path,
+};
+
+use ioctl_trace_ebpf::COMM_LEN;
+
+/// `CAP_SYS_ADMIN`, which stands for the two below on kernels before 5.8 and still grants everything.
+const CAP_SYS_ADMIN: u64 = 21;
+const CAP_PERFMON: u64 = 38;
+const CAP_BPF: u64 = 39;
+
+/// Whether our capabilities suffice for loading and attaching tracing programs.
+#[must_use]
+pub fn may_trace() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let Some(caps) = status_field(&status, "CapEff").and_then(|v| u64::from_str_radix(v, 16).ok()) else {
+        return true;
+    };
+    let has = |cap: u64| caps & (1 << cap) != 0;
+    has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON))
+}
+
+/// The value of a line `Name:\tvalue` of a `status` file.
+fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
+    status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+}
+
+/// A name as the kernel keeps it in `comm`: cut to 15 bytes, padded with NUL.
+#[must_use]
+pub fn comm_bytes(name: &str) -> [u8; COMM_LEN] {
+    let mut comm = [0; COMM_LEN];
+    for (slot, byte) in comm.iter_mut().take(COMM_LEN - 1).zip(name.bytes()) {
+        *slot = byte;
+    }
+    comm
+}
+
+/// The process that a thread belongs to; a process is its own main thread. `None` if there is no such thread.
+#[must_use]
+pub fn process_of(tid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status_field(&status, "Tgid")?.parse().ok()
+}
+
+/// The name of a process, as it calls itself.
+#[must_use]
+pub fn comm_of(pid: u32) -> Option<String> {
+    let comm = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&comm).trim_end_matches('\n').to_owned())
+}
+
+/// The real user id of a task.
+#[must_use]
+pub fn uid_of(tid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status_field(&status, "Uid")?.split_whitespace().next()?.parse().ok()
+}
+
+/// Whether a process exists and has a thread that has not ended.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        status_field(&status, "State").is_some_and(|state| !state.starts_with(['Z', 'X']))
+    })
+}
+
+/// All descendants of `roots` that exist now.
+#[must_use]
+pub fn descendants(roots: &[u32]) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for pid in all_pids() {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        if let Some(parent) = status_field(&status, "PPid").and_then(|v| v.parse().ok()) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = HashSet::new();
+    let mut queue = roots.to_vec();
+    while let Some(pid) = queue.pop() {
+        for &child in children.get(&pid).into_iter().flatten() {
+            if found.insert(child) {
+                queue.push(child);
+            }
+        }
+    }
+    found.into_iter().filter(|pid| !roots.contains(pid)).collect()
+}
+
+fn all_pids() -> impl Iterator<Item = u32> {
+    fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Where the cgroup v2 hierarchy is mounted.
+#[must_use]
+pub fn cgroup_mount() -> Option<String> {
+    let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+    mounts.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        let (_, target, kind) = (fields.next()?, fields.next()?, fields.next()?);
+        (kind == "cgroup2").then(|| target.to_owned())
+    })
+}
+
+/// Path of a process's cgroup below the v2 hierarchy's root.
+#[must_use]
+pub fn cgroup_of(pid: u32) -> Option<String> {
+    let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    cgroups.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned))
+}
+
+/// The target of a descriptor's link in `/proc`, if it still is the file with inode `ino`.
+#[must_use]
+pub fn fd_target(pid: u32, fd: u32, ino: u64) -> Option<Vec<u8>> {
+    use std::os::unix::{ffi::OsStringExt, fs::MetadataExt};
+    let link = format!("/proc/{pid}/fd/{fd}");
+    let link = Path::new(&link);
+    if fs::metadata(link).ok()?.ino() != ino {
+        return None;
+    }
+    Some(fs::read_link(link).ok()?.into_os_string().into_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_as_the_kernel_cuts_them() {
+        assert_eq!(&comm_bytes("stty")[..6], b"stty\0\0");
+        assert_eq!(&comm_bytes("a-very-long-program-name")[..], b"a-very-long-pro\0");
+    }
+
+    #[test]
+    fn our_own_process_is_found() {
+        let pid = std::process::id();
+        assert_eq!(process_of(pid), Some(pid));
+        assert_eq!(process_of(nix::unistd::gettid().as_raw().cast_unsigned()), Some(pid));
+        assert!(is_alive(pid));
+        assert!(!is_alive(u32::MAX));
+        assert_eq!(process_of(u32::MAX), None);
+    }
+
+    #[test]
+    fn children_are_descendants() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
+        let found = descendants(&[std::process::id()]);
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+        assert!(found.contains(&child.id()));
+    }
+}

@@ -1,0 +1,231 @@
+//! Which requests the user wants to see: names, globs, numbers, families, and their negation.
+
+use std::collections::HashSet;
+
+use ioctl_registry::{Lookup, Registry, parse_number};
+
+use crate::source::live::Requests;
+
+/// Why a selection cannot be understood.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SelectError {
+    /// No request of that name.
+    #[error("no ioctl request is named `{0}`{1}")]
+    Name(String, String),
+    /// Nothing matches the glob.
+    #[error("no ioctl request matches `{0}`")]
+    Glob(String),
+    /// No such family.
+    #[error("no family is named `{0}`; known are {1}")]
+    Family(String, String),
+    /// Nothing between two commas.
+    #[error("empty item in `{0}`")]
+    Empty(String),
+}
+
+/// A set of requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Items {
+    names: HashSet<&'static str>,
+    numbers: HashSet<u32>,
+}
+
+/// The requests that are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// `None` for every request.
+    include: Option<Items>,
+    exclude: Items,
+}
+
+impl Selection {
+    /// Reads the values of all `-e` options. A value that begins with `!` excludes everything in it, as with strace;
+    /// within a value `!` excludes one item.
+    ///
+    /// # Errors
+    /// Names the item that is not understood.
+    pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Self, SelectError> {
+        let mut selection = Self::default();
+        for value in values {
+            let (all_negated, list) = match value.strip_prefix('!') {
+                Some(rest) => (true, rest),
+                None => (false, value),
+            };
+            for item in list.split(',') {
+                let (negated, item) = match item.strip_prefix('!') {
+                    Some(rest) => (true, rest),
+                    None => (all_negated, item),
+                };
+                if item.is_empty() {
+                    return Err(SelectError::Empty(value.to_owned()));
+                }
+                let set =
+                    if negated { &mut selection.exclude } else { selection.include.get_or_insert_default() };
+                set.add(item)?;
+            }
+        }
+        Ok(selection)
+    }
+
+    /// Whether a call of this number and meaning is wanted. Of several possible meanings one suffices to be wanted,
+    /// and all must be excluded.
+    #[must_use]
+    pub fn wants(&self, number: u32, request: &Lookup<'_>) -> bool {
+        if self.include.is_none() && self.exclude == Items::default() {
+            return true;
+        }
+        let names: &[&ioctl_registry::Request] = match request {
+            Lookup::Exact(only) => std::slice::from_ref(only),
+            Lookup::Ambiguous(several) => several,
+            Lookup::Block(..) | Lookup::Unknown(_) => &[],
+        };
+        let included =
+            |set: &Items| set.numbers.contains(&number) || names.iter().any(|r| set.names.contains(r.name));
+        let excluded = |set: &Items| {
+            set.numbers.contains(&number)
+                || (!names.is_empty() && names.iter().all(|r| set.names.contains(r.name)))
+        };
+        self.include.as_ref().is_none_or(included) && !excluded(&self.exclude)
+    }
+
+    /// The part of it that numbers alone decide, for the kernel side: it never drops what [`Selection::wants`] wants.
+    #[must_use]
+    pub fn numbers(&self) -> Requests {
+        let registry = Registry::builtin();
+        let of_names = |set: &Items| -> HashSet<u32> {
+            let named = set.names.iter().filter_map(|name| registry.find(name)).map(|request| request.number);
+            named.chain(set.numbers.iter().copied()).collect()
+        };
+        // A number may be dropped only if no device gives it another, wanted meaning.
+        let nothing_known = ioctl_registry::Device::default();
+        let dropped = |number: &u32| !self.wants(*number, &registry.lookup(*number, &nothing_known));
+        let mut numbers: Vec<u32>;
+        let sorted = |mut numbers: Vec<u32>| {
+            numbers.sort_unstable();
+            numbers
+        };
+        if let Some(include) = &self.include {
+            numbers = of_names(include).into_iter().filter(|n| !dropped(n)).collect();
+            numbers = sorted(numbers);
+            return Requests::Only(numbers);
+        }
+        numbers = of_names(&self.exclude).into_iter().filter(dropped).collect();
+        if numbers.is_empty() { Requests::Any } else { Requests::Except(sorted(numbers)) }
+    }
+}
+
+impl Items {
+    fn add(&mut self, item: &str) -> Result<(), SelectError> {
+        let registry = Registry::builtin();
+        if let Some(family) = item.strip_prefix('@') {
+            let before = self.names.len();
+            self.names.extend(registry.family(family).map(|r| r.name));
+            if registry.family(family).next().is_none() {
+                let known: Vec<_> = registry.families().collect();
+                return Err(SelectError::Family(family.to_owned(), known.join(", ")));
+            }
+            debug_assert!(self.names.len() >= before);
+        } else if item.starts_with(|c: char| c.is_ascii_digit()) {
+            let number =
+                parse_number(item).ok_or_else(|| SelectError::Name(item.to_owned(), String::new()))?;
+            self.numbers.insert(number);
+        } else if item.contains(['*', '?', '[']) {
+            let before = self.names.len();
+            self.names.extend(registry.matching(item).map(|r| r.name));
+            if self.names.len() == before && registry.matching(item).next().is_none() {
+                return Err(SelectError::Glob(item.to_owned()));
+            }
+        } else {
+            match registry.find(item) {
+                Some(request) => self.names.insert(request.name),
+                None => return Err(SelectError::Name(item.to_owned(), suggestion(item))),
+            };
+        }
+        Ok(())
+    }
+}
+
+/// `; did you mean …?` if a known name is close.
+fn suggestion(item: &str) -> String {
+    let upper = item.to_ascii_uppercase();
+    let close = Registry::builtin().requests().map(|r| (strsim::jaro_winkler(&upper, r.name), r.name));
+    match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((score, name)) if score > 0.85 => format!("; did you mean `{name}`?"),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioctl_registry::Device;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wants(values: &[&str], name: &str) -> bool {
+        let selection = Selection::parse(values.iter().copied()).expect("selection");
+        let request = Registry::builtin().find(name).expect("known name");
+        selection.wants(request.number, &Lookup::Exact(request))
+    }
+
+    #[test]
+    fn names_globs_numbers_and_families() {
+        assert!(wants(&[], "TCGETS"));
+        assert!(wants(&["TCGETS"], "TCGETS") && !wants(&["TCGETS"], "TCSETS"));
+        assert!(wants(&["TC*,FIONREAD"], "FIONREAD") && !wants(&["TC*"], "FIONREAD"));
+        assert!(wants(&["0x5401"], "TCGETS") && wants(&["21505"], "TCGETS"));
+        assert!(wants(&["@tty"], "TIOCGWINSZ") && !wants(&["@tty"], "BLKGETSIZE64"));
+        assert!(wants(&["TCGETS", "FIONREAD"], "FIONREAD"), "options add up");
+        assert!(wants(&["TIOCINQ"], "FIONREAD"), "an alias means its request");
+    }
+
+    #[test]
+    fn negation() {
+        assert!(!wants(&["!TCGETS,TCSETS"], "TCSETS"), "a leading ! negates the whole value");
+        assert!(wants(&["!TCGETS,TCSETS"], "FIONREAD"));
+        assert!(!wants(&["TC*,!TCGETS"], "TCGETS") && wants(&["TC*,!TCGETS"], "TCSETS"));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |value| Selection::parse([value]).expect_err("mistake").to_string();
+        assert_eq!(error("TCGTES"), "no ioctl request is named `TCGTES`; did you mean `TCGETS`?");
+        assert!(error("@nope").starts_with("no family is named `nope`; known are "));
+        assert_eq!(error("ZZZ*"), "no ioctl request matches `ZZZ*`");
+        assert_eq!(error("TCGETS,,TCSETS"), "empty item in `TCGETS,,TCSETS`");
+        assert_eq!(error("0xzz"), "no ioctl request is named `0xzz`");
+    }
+
+    #[test]
+    fn shared_numbers_are_not_dropped_for_one_of_their_names() {
+        let selection = Selection::parse(["!SNDCTL_TMR_START"]).expect("selection");
+        assert_eq!(selection.numbers(), Requests::Any);
+        let selection = Selection::parse(["!TCSETS,SNDCTL_TMR_START"]).expect("selection");
+        assert_eq!(selection.numbers(), Requests::Except(vec![0x5402]));
+    }
+
+    proptest! {
+        /// The kernel side may let through too much, never too little.
+        #[test]
+        fn the_kernel_part_never_drops_what_is_wanted(
+            items in prop::collection::vec(prop::sample::select(vec!["TC*", "!TCGETS", "SNDCTL_*", "!SNDCTL_TMR_*", "0x5401", "!0x5402", "@tty", "!@tty", "BLK*"]), 1..4),
+            place in 0_usize..4000,
+        ) {
+            let selection = Selection::parse([items.join(",").as_str()]).expect("selection");
+            let registry = Registry::builtin();
+            let count = registry.requests().count();
+            let request = registry.requests().nth(place % count).expect("in range");
+            let lookup = registry.lookup(request.number, &Device::default());
+            for meaning in [Lookup::Exact(request), lookup] {
+                if selection.wants(request.number, &meaning) {
+                    let passes = match selection.numbers() {
+                        Requests::Any => true,
+                        Requests::Only(numbers) => numbers.contains(&request.number),
+                        Requests::Except(numbers) => !numbers.contains(&request.number),
+                    };
+                    prop_assert!(passes, "{:?} drops {}", selection.numbers(), request.name);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! One tracing session: attach, run the command, wait for the end, detach, account for everything.
+
+use std::{
+    collections::HashSet,
+    io,
+    process::ExitStatus,
+    sync::{Arc, atomic::Ordering, mpsc::SyncSender},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    process::Child,
+    signal::unix::{SignalKind, signal},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+};
+
+use crate::{
+    assemble::Assembler,
+    clock::monotonic_ns,
+    command::{self, CommandError, Spec},
+    decode::{Decoder, Detail},
+    pipeline::{End, Pipeline, Progress, Stage},
+    process,
+    select::Selection,
+    sink::{Sink, summary::Summary},
+    source::{
+        Accounts,
+        live::{KernelLog, Live, LiveError, Setup, ensure_tracefs},
+    },
+    symbols::Symbols,
+};
+
+/// What to do.
+pub struct Plan {
+    /// How the kernel side is set up.
+    pub setup: Setup,
+    /// The command to start, if any.
+    pub command: Option<Spec>,
+    /// The requests that are wanted.
+    pub selection: Selection,
+    /// Where events go.
+    pub sinks: Vec<Box<dyn Sink>>,
+    /// How much to find out about each device.
+    pub detail: Detail,
+    /// Told how things stand, a few times a second.
+    pub watcher: Option<SyncSender<Status>>,
+    /// Receives the kernel side's diagnostics.
+    pub logger: Option<&'static dyn log::Log>,
+}
+
+/// How things stand.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// What happened to every call so far.
+    pub accounts: Accounts,
+    /// Processes that are traced; `None` if not limited to some.
+    pub targets: Option<usize>,
+}
+
+/// What a session came to.
+#[derive(Debug)]
+pub struct Report {
+    /// What happened to every call.
+    pub accounts: Accounts,
+    /// What the user side did.
+    pub progress: Arc<Progress>,
+    /// How the command ended.
+    pub exit: Option<ExitStatus>,
+    /// Time from attaching to detaching.
+    pub elapsed: Duration,
+    /// What the kernel counted, if only totals were asked for.
+    pub summary: Option<Summary>,
+    /// How the outputs ended.
+    pub end: End,
+    /// tracefs had to be mounted.
+    pub mounted_tracefs: bool,
+}
+
+/// Why a session failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The kernel side.
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    /// The command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A process to trace is not there.
+    #[error("there is no process {0}")]
+    NoProcess(u32),
+    /// The system refused something else.
+    #[error("{0}: {1}")]
+    System(&'static str, io::Error),
+}
+
+/// Anyone may ask a session to end.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<tokio::sync::Notify>);
+
+impl Stop {
+    /// Asks the session to end.
+    pub fn stop(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// How often the state of the traced processes is looked at, besides when the kernel side tells of their end.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Looks for child processes at most this often when tracing starts: a bound against processes that fork endlessly.
+const MAX_ROUNDS: usize = 100;
+
+/// Runs a session to its end.
+///
+/// # Errors
+/// When tracing cannot start. What goes wrong later is in the report.
+pub fn run(plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| SessionError::System("cannot start the event loop", e))?;
+    runtime.block_on(trace(plan, stop))
+}
+
+async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
+    let symbols = if plan.detail == Detail::Full { Symbols::preload() } else { Symbols::default() };
+    let mounted_tracefs = if process::may_trace() { ensure_tracefs()? } else { false };
+    let mut live = Live::load(&plan.setup)?;
+    let mut kernel_log = plan.logger.filter(|_| plan.setup.verbose).and_then(|logger| live.take_log(logger));
+    let progress = Arc::new(Progress::default());
+    let stage = Stage {
+        assembler: Assembler::default(),
+        decoder: Decoder::new(plan.detail, symbols),
+        selection: std::mem::take(&mut plan.selection),
+        sinks: std::mem::take(&mut plan.sinks),
+        progress: Arc::clone(&progress),
+    };
+    let (told, news) = unbounded_channel();
+    let ring = live.take_ring()?;
+    let pipeline = Pipeline::start(
+        Box::new(ring),
+        stage,
+        Box::new(move |ended| {
+            // Nobody listens any more once the session is ending.
+            let _ = told.send(ended);
+        }),
+    )
+    .map_err(|e| SessionError::System("cannot start a thread", e))?;
+    let begin = Instant::now();
+    live.attach(plan.setup.wanted.pids.is_some())?;
+    let exit = match start_targets(&mut live, &plan) {
+        Ok(command) => {
+            let log = kernel_log.as_mut();
+            Control { live: &mut live, plan: &plan, stop, log }.until_end(command, news).await
+        }
+        Err(error) => {
+            // The threads must not outlive the attached programs they read from.
+            live.detach();
+            let _ = pipeline.finish();
+            return Err(error);
+        }
+    };
+    live.detach();
+    crate::raw::wait_for_running_programs();
+    let elapsed = begin.elapsed();
+    let (stage, end) = pipeline.finish();
+    let mut report =
+        Report { accounts: live.accounts()?, progress, exit, elapsed, summary: None, end, mounted_tracefs };
+    if let Some(stage) = stage {
+        conclude(&mut live, stage, plan.setup.summary_only, &mut report)?;
+    }
+    Ok(report)
+}
+
+/// Adds the descendants of the processes to trace, and starts the command.
+fn start_targets(live: &mut Live, plan: &Plan) -> Result<Option<Child>, SessionError> {
+    let wanted = &plan.setup.wanted;
+    if let Some(pids) = &wanted.pids {
+        if wanted.follow && !pids.is_empty() {
+            // The fork probe adds the children of those that are in the set; a round that finds nothing new therefore
+            // means that none is missing.
+            let mut known = HashSet::new();
+            for _ in 0..MAX_ROUNDS {
+                let found = process::descendants(pids);
+                let before = known.len();
+                for pid in found {
+                    if known.insert(pid) {
+                        live.add_target(pid)?;
+                    }
+                }
+                if known.len() == before {
+                    break;
+                }
+            }
+        }
+        for pid in live.targets() {
+            // It may have ended before the exit probe was attached, which would then never remove it.
+            if !process::is_alive(pid) {
+                live.remove_target(pid);
+            }
+        }
+        if let [pid, ..] = pids.as_slice()
+            && live.targets().is_empty()
+        {
+            return Err(SessionError::NoProcess(*pid));
+        }
+    }
+    let Some(spec) = &plan.command else { return Ok(None) };
+    let program = || spec.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+    let command = command::prepare(spec)?;
+    let child = tokio::process::Command::from(command).spawn();
+    child.map(Some).map_err(|source| CommandError::Spawn { program: program(), source }.into())
+}
+
+/// Waiting for the end.
+struct Control<'a> {
+    live: &'a mut Live,
+    plan: &'a Plan,
+    stop: &'a Stop,
+    log: Option<&'a mut KernelLog>,
+}
+
+impl Control<'_> {
+    /// Returns when there is nothing left to trace or someone wants to stop. Gives the command's exit status.
+    async fn until_end(
+        &mut self,
+        mut command: Option<Child>,
+        mut news: UnboundedReceiver<bool>,
+    ) -> Option<ExitStatus> {
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+        else {
+            return None;
+        };
+        let mut tick = tokio::time::interval(TICK);
+        let mut exit = None;
+        let mut interrupted = false;
+        loop {
+            tokio::select! {
+                status = wait(&mut command) => {
+                    exit = status;
+                    command = None;
+                    if self.all_gone() { break }
+                }
+                _ = interrupt.recv() => {
+                    // A terminal interrupts the command as well: it decides what comes of that. A second time is for us.
+                    if command.is_none() || interrupted { break }
+                    interrupted = true;
+                }
+                _ = terminate.recv() => match &command {
+                    Some(child) if !interrupted => {
+                        interrupted = true;
+                        forward(child, Signal::SIGTERM);
+                    }
+                    _ => break,
+                },
+                _ = hangup.recv() => break,
+                () = self.stop.0.notified() => break,
+                told = news.recv() => match told {
+                    // The outputs are gone, so nobody would see what comes.
+                    Some(true) | None => break,
+                    Some(false) => if command.is_none() && self.all_gone() { break },
+                },
+                _ = tick.tick() => {
+                    self.tell();
+                    if command.is_none() && self.all_gone() { break }
+                }
+            }
+        }
+        if exit.is_none() {
+            exit = command.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        }
+        self.tell();
+        exit
+    }
+
+    /// Whether tracing is limited to processes, and all of them have ended.
+    fn all_gone(&mut self) -> bool {
+        self.plan.setup.wanted.pids.is_some() && self.live.targets().is_empty()
+    }
+
+    fn tell(&mut self) {
+        if let Some(log) = &mut self.log {
+            log.flush();
+        }
+        let Some(watcher) = &self.plan.watcher else { return };
+        let Ok(accounts) = self.live.accounts() else { return };
+        let targets = self.plan.setup.wanted.pids.is_some().then(|| self.live.targets().len());
+        // A watcher that does not keep up sees the next one.
+        let _ = watcher.try_send(Status { accounts, targets });
+    }
+}
+
+async fn wait(command: &mut Option<Child>) -> Option<ExitStatus> {
+    match command {
+        Some(child) => child.wait().await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+fn forward(child: &Child, signal: Signal) {
+    if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok()) {
+        // It may have ended just now.
+        let _ = kill(Pid::from_raw(pid), signal);
+    }
+}
+
+/// Adds what is known only after detaching: calls that never came back, and what the kernel counted.
+fn conclude(
+    live: &mut Live,
+    mut stage: Stage,
+    summary_only: bool,
+    report: &mut Report,
+) -> Result<(), SessionError> {
+    if matches!(report.end, End::Output(_)) {
+        return Ok(());
+    }
+    let now = monotonic_ns();
+    let mut written = Ok(());
+    for (tid, call) in live.in_flight() {
+        let call = stage.assembler.in_flight(tid, &call, now);
+        let event = stage.decoder.call(call);
+        written = written.and_then(|()| stage.event(&event));
+    }
+    if summary_only {
+        let mut summary = Summary::default();
+        for (key, value) in live.summary()? {
+            summary.add_counted(&key, value, &mut stage.decoder, &stage.selection);
+        }
+        let shown = summary.all();
+        report.progress.shown.store(shown.calls(), Ordering::Relaxed);
+        report.progress.failed.store(shown.errors(), Ordering::Relaxed);
+        report.summary = Some(summary);
+    }
+    let finished = stage.sinks.iter_mut().try_for_each(|sink| sink.finish());
+    if let Err(error) = written.and(finished) {
+        report.end = End::Output(error);
+    }
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! One JSON object a call. The keys are stable: scripts depend on them.
+
+use std::io::{self, Write};
+
+use ioctl_registry::{Encoding, Lookup};
+use serde::Serialize;
+
+use super::Sink;
+use crate::{
+    clock::{SecondCache, WallClock},
+    decode::Decoder,
+    errno,
+    event::{Device, Event, File, Outcome, Target},
+};
+
+/// Writes JSON lines.
+pub struct Jsonl<W> {
+    out: W,
+    clock: WallClock,
+    second: SecondCache,
+    line: Vec<u8>,
+}
+
+impl<W: Write + Send> Jsonl<W> {
+    /// JSON lines to `out`, which should be buffered.
+    pub fn new(out: W, clock: WallClock) -> Self {
+        Self { out, clock, second: SecondCache::default(), line: Vec::new() }
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    ts: &'a str,
+    pid: u32,
+    tid: u32,
+    comm: &'a str,
+    uid: u32,
+    cgroup: Option<&'a str>,
+    fd: i32,
+    path: Option<&'a str>,
+    device: Option<DeviceJson<'a>>,
+    request: RequestJson<'a>,
+    arg: String,
+    r#in: Option<()>,
+    out: Option<()>,
+    ret: Option<Integer>,
+    errno: Option<&'a str>,
+    dur_ns: u64,
+    compat: bool,
+    notes: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct DeviceJson<'a> {
+    kind: &'static str,
+    major: Option<u32>,
+    minor: Option<u32>,
+    driver: Option<&'a str>,
+    module: Option<&'a str>,
+    handler: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct RequestJson<'a> {
+    number: u32,
+    hex: String,
+    name: Option<&'a str>,
+    names: Vec<&'a str>,
+    dir: &'static str,
+    r#type: u8,
+    nr: u8,
+    size: u16,
+    family: Option<&'a str>,
+    header: Option<&'a str>,
+}
+
+/// A number, or a string where a double cannot hold the number exactly.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Integer {
+    Number(i64),
+    Text(String),
+}
+
+impl From<i64> for Integer {
+    fn from(value: i64) -> Self {
+        if value.unsigned_abs() <= 1 << 53 { Self::Number(value) } else { Self::Text(value.to_string()) }
+    }
+}
+
+impl<W: Write + Send> Sink for Jsonl<W> {
+    fn event(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
+        let call = &event.call;
+        let (second, nanos) = self.clock.epoch(call.start_ns);
+        let ts = format!("{}.{nanos:09}Z", self.second.get(second, WallClock::utc_second));
+        let cgroup = if call.cgroup == 0 { None } else { decoder.cgroup(call.cgroup, call.pid) };
+        let file = call.target.file();
+        let device = file.map(|file| decoder.device(file));
+        let comm = String::from_utf8_lossy(call.comm.as_bytes());
+        let path = file.filter(|f| !f.target.is_empty()).map(|f| String::from_utf8_lossy(&f.target));
+        let errno = call.outcome.errno().map(errno::name);
+        let line = Line {
+            ts: &ts,
+            pid: call.pid,
+            tid: call.tid,
+            comm: &comm,
+            uid: call.uid,
+            cgroup: cgroup.as_deref(),
+            fd: call.fd,
+            path: path.as_deref(),
+            device: device.map(device_json),
+            request: request_json(call.request, &event.request),
+            arg: format!("{:#x}", call.arg),
+            r#in: None,
+            out: None,
+            ret: call.outcome.value().map(Integer::from),
+            errno: errno.as_deref(),
+            dur_ns: call.duration_ns,
+            compat: call.compat,
+            notes: notes(event, file),
+        };
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, &line)?;
+        self.line.push(b'\n');
+        self.out.write_all(&self.line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn device_json(device: &Device) -> DeviceJson<'_> {
+    DeviceJson {
+        kind: device.kind_name(),
+        major: device.numbers.map(|n| n.0),
+        minor: device.numbers.map(|n| n.1),
+        driver: device.driver.as_deref(),
+        module: device.module.as_deref(),
+        handler: device.handler.as_deref(),
+    }
+}
+
+fn request_json(number: u32, request: &Lookup<'static>) -> RequestJson<'static> {
+    let encoding = Encoding::of(number);
+    let names: Vec<&'static ioctl_registry::Request> = match request {
+        Lookup::Exact(request) => vec![request],
+        Lookup::Ambiguous(requests) => requests.clone(),
+        Lookup::Block(..) | Lookup::Unknown(_) => Vec::new(),
+    };
+    let certain = if let [only] = names.as_slice() { Some(*only) } else { None };
+    RequestJson {
+        number,
+        hex: format!("{number:#x}"),
+        name: certain.map(|r| r.name),
+        names: names.iter().map(|r| r.name).collect(),
+        dir: encoding.dir.as_str(),
+        r#type: encoding.ty,
+        nr: encoding.nr,
+        size: encoding.size,
+        family: certain.map(|r| r.family),
+        header: certain.map(|r| r.header),
+    }
+}
+
+/// What is incomplete or unusual about this call.
+fn notes(event: &Event, file: Option<&File>) -> Vec<&'static str> {
+    let mut notes = Vec::new();
+    match event.call.outcome {
+        Outcome::Returned(_) => {}
+        Outcome::Killed(_) => notes.push("killed before the call returned"),
+        Outcome::Ended => notes.push("ended inside the call"),
+        Outcome::Running => notes.push("still running when tracing stopped"),
+    }
+    match event.call.target {
+        Target::File(_) => {}
+        Target::NotOpen => notes.push("fd not open"),
+        Target::Unreadable => notes.push("file not readable"),
+    }
+    if let Some(file) = file {
+        if file.target.is_empty() {
+            notes.push("path not known");
+        }
+        if file.truncated {
+            notes.push("path truncated");
+        }
+        if file.deleted {
+            notes.push("file deleted");
+        }
+    }
+    notes
+}

@@ -1,0 +1,32 @@
+//! Where events go: lines, JSON, totals.
+
+pub mod jsonl;
+pub mod summary;
+pub mod text;
+
+use std::io;
+
+use crate::{decode::Decoder, event::Event};
+
+/// An output. It is given decoded events, never records.
+pub trait Sink: Send {
+    /// Takes one event. The decoder answers what the event does not hold itself.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    fn event(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()>;
+
+    /// Makes everything taken so far visible to readers of the output.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Completes the output after the last event.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    fn finish(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+}

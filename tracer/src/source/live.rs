@@ -1,0 +1,408 @@
+//! The running kernel as a source: loads the BPF object, attaches it, and reads its ring buffer and maps.
+
+use std::{
+    collections::HashMap as StdHashMap,
+    fs::File,
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{CgroupArray, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf},
+    programs::{Program, RawTracePoint, TracePoint},
+};
+use ioctl_trace_ebpf::{COMM_LEN, Config, Counters, InFlight, RequestMode, SummaryKey, SummaryValue};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::{Accounts, Batch, InFlightCall, Source, offsets};
+use crate::raw::Shared;
+
+/// The BPF object that `build.rs` made.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ioctl-trace-bpf"));
+
+/// At most this many cgroups: slots of the kernel side's map.
+pub const MAX_CGROUPS: usize = 16;
+
+/// Which calls the kernel side records. Kinds of filter that are set must all agree on a call.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Only these processes and, if `follow` says so, their children; `None` for every process.
+    pub pids: Option<Vec<u32>>,
+    /// Child processes of the calling thread are wanted as soon as they exist (only with `pids`).
+    pub own_children: bool,
+    /// Children of wanted processes are wanted.
+    pub follow: bool,
+    /// Only threads of these names, or of processes of these names; empty for any.
+    pub comms: Vec<String>,
+    /// Only these real user ids; empty for any.
+    pub uids: Vec<u32>,
+    /// Only tasks below these directories of the cgroup v2 hierarchy; empty for any.
+    pub cgroups: Vec<PathBuf>,
+    /// Which requests.
+    pub requests: Requests,
+}
+
+/// A filter on request numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Requests {
+    /// All of them.
+    #[default]
+    Any,
+    /// Only these.
+    Only(Vec<u32>),
+    /// All but these.
+    Except(Vec<u32>),
+}
+
+/// How the kernel side is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What to record.
+    pub wanted: Wanted,
+    /// Count calls in the kernel and send none.
+    pub summary_only: bool,
+    /// Size of the ring buffer in bytes: a power of two, at least a page.
+    pub buffer_bytes: u32,
+    /// Let the kernel side log its diagnostics.
+    pub verbose: bool,
+}
+
+/// Why tracing cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// Not enough privileges.
+    #[error(
+        "tracing needs CAP_BPF and CAP_PERFMON: run with sudo, or `setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_sys_ptrace+ep` the program"
+    )]
+    Privileges,
+    /// There is no tracefs and none could be mounted.
+    #[error(
+        "tracefs is not mounted and cannot be mounted here ({0}): run `mount -t tracefs tracefs /sys/kernel/tracing` as root"
+    )]
+    Tracefs(io::Error),
+    /// The kernel has no system call tracepoints.
+    #[error("this kernel has no tracepoint syscalls:sys_enter_ioctl (built without CONFIG_FTRACE_SYSCALLS)")]
+    NoTracepoint,
+    /// Structure offsets are unknown.
+    #[error(transparent)]
+    Offsets(#[from] offsets::OffsetError),
+    /// A cgroup is not usable.
+    #[error("cgroup {path}: {reason}")]
+    Cgroup {
+        /// As the user wrote it.
+        path: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+    /// The kernel refused something else.
+    #[error("{what}: {source}")]
+    Kernel {
+        /// What was tried.
+        what: &'static str,
+        /// What came back.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The attached kernel side. Dropping it detaches everything.
+pub struct Live {
+    ebpf: Ebpf,
+}
+
+/// The kernel side's log; it is empty unless diagnostics were asked for.
+pub type KernelLog = aya_log::EbpfLogger<&'static dyn log::Log>;
+
+/// Where the tracepoints are described; the second is where older systems mount it.
+const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+const TRACEPOINT_ID: &str = "events/syscalls/sys_enter_ioctl/id";
+
+impl Live {
+    /// Loads the BPF object and fills its maps; nothing is attached yet.
+    ///
+    /// # Errors
+    /// Every way in which this kernel, or our privileges, do not suffice.
+    pub fn load(setup: &Setup) -> Result<Self, LiveError> {
+        if !crate::process::may_trace() {
+            return Err(LiveError::Privileges);
+        }
+        let config = config_of(setup)?;
+        let log_level: u8 = if setup.verbose { aya_log::Level::Debug as u8 } else { 0 };
+        let config = Shared(config);
+        let ebpf = EbpfLoader::new()
+            .override_global("CONFIG", &config, true)
+            .override_global(aya_log::LEVEL, &log_level, false)
+            .map_max_entries("EVENTS", setup.buffer_bytes)
+            .load(OBJECT)
+            .map_err(|e| kernel("cannot load the BPF object", e))?;
+        let mut live = Self { ebpf };
+        live.fill_maps(&setup.wanted)?;
+        Ok(live)
+    }
+
+    fn fill_maps(&mut self, wanted: &Wanted) -> Result<(), LiveError> {
+        let set = |error| kernel("cannot fill a BPF map", error);
+        let mut uids: HashMap<_, u32, u32> = self.map("UIDS")?;
+        for uid in &wanted.uids {
+            uids.insert(uid, 1, 0).map_err(set)?;
+        }
+        let mut comms: HashMap<_, [u8; COMM_LEN], u32> = self.map("COMMS")?;
+        for name in &wanted.comms {
+            comms.insert(crate::process::comm_bytes(name), 1, 0).map_err(set)?;
+        }
+        if let Requests::Only(numbers) | Requests::Except(numbers) = &wanted.requests {
+            let mut requests: HashMap<_, u32, u32> = self.map("REQUESTS")?;
+            for number in numbers {
+                requests.insert(number, 1, 0).map_err(set)?;
+            }
+        }
+        let mut cgroups: CgroupArray<_> = self.map("CGROUPS")?;
+        for (slot, path) in (0..).zip(&wanted.cgroups) {
+            let failed = |reason: String| LiveError::Cgroup { path: path.display().to_string(), reason };
+            let directory = File::open(path).map_err(|e| failed(e.to_string()))?;
+            cgroups.set(slot, directory, 0).map_err(|_| {
+                failed("not a directory of the cgroup v2 hierarchy (usually below /sys/fs/cgroup)".to_owned())
+            })?;
+        }
+        for pid in wanted.pids.iter().flatten() {
+            self.add_target(*pid)?;
+        }
+        Ok(())
+    }
+
+    /// Attaches the programs. From here on every wanted call is recorded or counted as lost.
+    ///
+    /// # Errors
+    /// When a tracepoint is missing or attaching is refused.
+    pub fn attach(&mut self, follow_processes: bool) -> Result<(), LiveError> {
+        let mut raw = vec![("process_exit", "sched_process_exit")];
+        if follow_processes {
+            raw.extend([("process_fork", "sched_process_fork"), ("process_exec", "sched_process_exec")]);
+        }
+        for (program, tracepoint) in raw {
+            let program: &mut RawTracePoint = self.program(program)?;
+            program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
+            program.attach(tracepoint).map_err(|e| kernel("cannot attach to a scheduler tracepoint", e))?;
+        }
+        // Exit first: a call that is seen to begin must be seen to end.
+        for (program, tracepoint) in [("exit_ioctl", "sys_exit_ioctl"), ("enter_ioctl", "sys_enter_ioctl")] {
+            let program: &mut TracePoint = self.program(program)?;
+            program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
+            program
+                .attach("syscalls", tracepoint)
+                .map_err(|e| kernel("cannot attach to a system call tracepoint", e))?;
+        }
+        Ok(())
+    }
+
+    /// Detaches the programs; maps and ring buffer stay readable. Entries stop first, so that calls under way still end.
+    pub fn detach(&mut self) {
+        for name in ["enter_ioctl", "exit_ioctl", "process_fork", "process_exec", "process_exit"] {
+            // A program that was never loaded has nothing to detach.
+            let _ = match self.ebpf.program_mut(name) {
+                Some(Program::TracePoint(program)) => program.unload(),
+                Some(Program::RawTracePoint(program)) => program.unload(),
+                _ => Ok(()),
+            };
+        }
+    }
+
+    /// Takes the ring buffer out, for the thread that reads it.
+    ///
+    /// # Errors
+    /// When it cannot be mapped, or has been taken already.
+    pub fn take_ring(&mut self) -> Result<Ring, LiveError> {
+        let map = self.ebpf.take_map("EVENTS").ok_or_else(|| kernel("ring buffer", missing("EVENTS")))?;
+        Ok(Ring(RingBuf::try_from(map).map_err(|e| kernel("cannot map the ring buffer", e))?))
+    }
+
+    /// Takes the kernel side's log. `None` if it logs nothing.
+    pub fn take_log(&mut self, logger: &'static dyn log::Log) -> Option<KernelLog> {
+        aya_log::EbpfLogger::init_with_logger(&mut self.ebpf, logger).ok()
+    }
+
+    /// Makes a process wanted.
+    ///
+    /// # Errors
+    /// When the map is full.
+    pub fn add_target(&mut self, pid: u32) -> Result<(), LiveError> {
+        let mut targets: HashMap<_, u32, u32> = self.map("TARGETS")?;
+        targets.insert(pid, 1, 0).map_err(|e| kernel("cannot trace another process", e))
+    }
+
+    /// Makes a process not wanted any more.
+    pub fn remove_target(&mut self, pid: u32) {
+        if let Ok(mut targets) = self.map::<HashMap<_, u32, u32>>("TARGETS") {
+            // It may be gone already: the kernel side removes processes that end.
+            let _ = targets.remove(&pid);
+        }
+    }
+
+    /// Processes that are wanted now.
+    #[must_use]
+    pub fn targets(&mut self) -> Vec<u32> {
+        match self.map::<HashMap<_, u32, u32>>("TARGETS") {
+            Ok(targets) => targets.keys().filter_map(Result::ok).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// What happened to every call so far.
+    ///
+    /// # Errors
+    /// When the kernel does not let us read the counters.
+    pub fn accounts(&mut self) -> Result<Accounts, LiveError> {
+        let counters: PerCpuArray<_, Shared<Counters>> = self.map("COUNTERS")?;
+        let cpus = counters.get(&0, 0).map_err(|e| kernel("cannot read the counters", e))?;
+        let cpus: Vec<Counters> = cpus.iter().map(|c| c.0).collect();
+        Ok(Accounts::from_cpus(&cpus))
+    }
+
+    /// Calls that are inside the kernel now.
+    #[must_use]
+    pub fn in_flight(&mut self) -> Vec<InFlightCall> {
+        match self.map::<HashMap<_, u32, Shared<InFlight>>>("IN_FLIGHT") {
+            Ok(map) => map.iter().filter_map(Result::ok).map(|(tid, call)| (tid, call.0)).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Totals per request and device, added up over CPUs.
+    ///
+    /// # Errors
+    /// When the kernel does not let us read the map.
+    pub fn summary(&mut self) -> Result<StdHashMap<SummaryKey, SummaryValue>, LiveError> {
+        let map: PerCpuHashMap<_, Shared<SummaryKey>, Shared<SummaryValue>> = self.map("SUMMARY")?;
+        let mut sums: StdHashMap<SummaryKey, SummaryValue> = StdHashMap::new();
+        for item in map.iter() {
+            let (key, cpus) = item.map_err(|e| kernel("cannot read the summary", e))?;
+            let sum = sums.entry(key.0).or_default();
+            for Shared(cpu) in cpus.iter() {
+                if cpu.calls == 0 {
+                    continue;
+                }
+                sum.min_ns = if sum.calls == 0 { cpu.min_ns } else { sum.min_ns.min(cpu.min_ns) };
+                sum.max_ns = sum.max_ns.max(cpu.max_ns);
+                sum.calls += cpu.calls;
+                sum.errors += cpu.errors;
+                sum.total_ns += cpu.total_ns;
+                for (bucket, more) in sum.buckets.iter_mut().zip(cpu.buckets) {
+                    *bucket += more;
+                }
+            }
+        }
+        Ok(sums)
+    }
+
+    fn map<'a, M>(&'a mut self, name: &'static str) -> Result<M, LiveError>
+    where
+        M: TryFrom<&'a mut aya::maps::Map, Error = aya::maps::MapError>,
+    {
+        let map = self.ebpf.map_mut(name).ok_or_else(|| kernel("BPF map", missing(name)))?;
+        M::try_from(map).map_err(|e| kernel("cannot open a BPF map", e))
+    }
+
+    fn program<'a, P>(&'a mut self, name: &'static str) -> Result<&'a mut P, LiveError>
+    where
+        &'a mut P: TryFrom<&'a mut Program, Error = aya::programs::ProgramError>,
+    {
+        let program = self.ebpf.program_mut(name).ok_or_else(|| kernel("BPF program", missing(name)))?;
+        <&mut P>::try_from(program).map_err(|e| kernel("BPF program", e))
+    }
+}
+
+fn missing(name: &str) -> io::Error {
+    io::Error::other(format!("`{name}` is not in the BPF object"))
+}
+
+/// An error of the kernel; "not permitted" anywhere in its chain means that privileges are missing.
+fn kernel(what: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> LiveError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(e) = cause {
+        if e.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(libc::EPERM) {
+            return LiveError::Privileges;
+        }
+        cause = e.source();
+    }
+    LiveError::Kernel { what, source: Box::new(error) }
+}
+
+fn config_of(setup: &Setup) -> Result<Config, LiveError> {
+    let wanted = &setup.wanted;
+    let mut config = Config {
+        own_tgid: std::process::id(),
+        spawner_tid: if wanted.own_children { nix::unistd::gettid().as_raw().cast_unsigned() } else { 0 },
+        by_pid: u32::from(wanted.pids.is_some()),
+        follow: u32::from(wanted.follow),
+        by_comm: u32::from(!wanted.comms.is_empty()),
+        by_uid: u32::from(!wanted.uids.is_empty()),
+        cgroups: u32::try_from(wanted.cgroups.len().min(MAX_CGROUPS)).unwrap_or(0),
+        request_mode: match wanted.requests {
+            Requests::Any => RequestMode::Any,
+            Requests::Only(_) => RequestMode::Only,
+            Requests::Except(_) => RequestMode::Except,
+        } as u32,
+        summary_only: u32::from(setup.summary_only),
+        watermark: setup.buffer_bytes / 4,
+        ..Config::ZERO
+    };
+    offsets::fill(&mut config, Path::new(offsets::VMLINUX))?;
+    Ok(config)
+}
+
+/// Makes sure that the tracepoints can be found. `true` if tracefs had to be mounted for that.
+///
+/// # Errors
+/// When there is no tracefs and it cannot be mounted, or the kernel has no system call tracepoints.
+pub fn ensure_tracefs() -> Result<bool, LiveError> {
+    if tracepoint_exists() {
+        return Ok(false);
+    }
+    let mounted = TRACEFS.iter().any(|root| Path::new(root).join("events").exists());
+    if mounted {
+        return Err(LiveError::NoTracepoint);
+    }
+    nix::mount::mount(
+        Some("tracefs"),
+        TRACEFS[0],
+        Some("tracefs"),
+        nix::mount::MsFlags::MS_NOSUID | nix::mount::MsFlags::MS_NODEV | nix::mount::MsFlags::MS_NOEXEC,
+        None::<&str>,
+    )
+    .map_err(|e| LiveError::Tracefs(e.into()))?;
+    if tracepoint_exists() { Ok(true) } else { Err(LiveError::NoTracepoint) }
+}
+
+fn tracepoint_exists() -> bool {
+    TRACEFS.iter().any(|root| Path::new(root).join(TRACEPOINT_ID).exists())
+}
+
+/// The ring buffer, on the side of the thread that drains it.
+pub struct Ring(RingBuf<MapData>);
+
+impl Source for Ring {
+    fn read(&mut self, batch: &mut Batch, timeout: Duration) -> bool {
+        if self.drain(batch) {
+            return true;
+        }
+        let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+        // Being interrupted is as good as a timeout: the ring is looked at again in any case.
+        let _ = poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::ZERO));
+        self.drain(batch);
+        true
+    }
+}
+
+impl Ring {
+    fn drain(&mut self, batch: &mut Batch) -> bool {
+        let mut any = false;
+        while !batch.is_full() {
+            let Some(record) = self.0.next() else { break };
+            batch.push(&record);
+            any = true;
+        }
+        any
+    }
+}

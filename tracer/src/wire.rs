@@ -1,0 +1,119 @@
+//! Bytes of the ring buffer (or of a file) into records. The bytes are not trusted: whatever they are, the answer is a
+//! record or a reason, never a panic.
+
+use ioctl_trace_ebpf::{CallRecord, FileRecord, ProcessRecord, RecordHeader, RecordKind};
+
+use crate::raw::{self, Plain};
+
+/// A parsed record.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// A call.
+    Call(CallRecord),
+    /// A file's path.
+    File(FileRef<'a>),
+    /// A process event.
+    Process(RecordKind, ProcessRecord),
+}
+
+/// A [`FileRecord`] whose path is borrowed and already cut to its length.
+#[derive(Clone, Copy, Debug)]
+pub struct FileRef<'a> {
+    /// The header.
+    pub header: RecordHeader,
+    /// The file.
+    pub file: ioctl_trace_ebpf::FileIdentity,
+    /// Process that used it first.
+    pub tgid: u32,
+    /// Its descriptor there.
+    pub fd: u32,
+    /// Components, innermost first, each with a NUL behind it.
+    pub path: &'a [u8],
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// Shorter than its kind requires.
+    #[error("record of {found} bytes, {wanted} expected")]
+    Short {
+        /// Bytes there are.
+        found: usize,
+        /// Bytes there should be.
+        wanted: usize,
+    },
+    /// A kind this program does not know.
+    #[error("unknown record kind {0}")]
+    Kind(u16),
+}
+
+fn read<T: Plain>(bytes: &[u8]) -> Result<T, WireError> {
+    raw::read(bytes).ok_or(WireError::Short { found: bytes.len(), wanted: size_of::<T>() })
+}
+
+/// Reads one record; bytes beyond its size are ignored.
+///
+/// # Errors
+/// When the bytes are too few or of an unknown kind.
+pub fn parse(bytes: &[u8]) -> Result<Record<'_>, WireError> {
+    let header: RecordHeader = read(bytes)?;
+    let kind = RecordKind::from_raw(header.kind).ok_or(WireError::Kind(header.kind))?;
+    Ok(match kind {
+        RecordKind::Call => Record::Call(read(bytes)?),
+        RecordKind::File => Record::File(parse_file(bytes)?),
+        RecordKind::Fork | RecordKind::Exec | RecordKind::Exit => Record::Process(kind, read(bytes)?),
+    })
+}
+
+fn parse_file(bytes: &[u8]) -> Result<FileRef<'_>, WireError> {
+    let record: FileRecord = read(bytes)?;
+    let path = bytes.get(std::mem::offset_of!(FileRecord, path)..size_of::<FileRecord>()).unwrap_or_default();
+    let len = (record.path_len as usize).min(path.len());
+    Ok(FileRef {
+        header: record.header,
+        file: record.file,
+        tgid: record.tgid,
+        fd: record.fd,
+        path: path.get(..len).unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_call_survives_the_wire() {
+        let call = CallRecord {
+            header: RecordHeader { kind: RecordKind::Call as u16, flags: 2, cpu: 1, time_ns: 7 },
+            ret: -25,
+            request: 0x5401,
+            ..CallRecord::default()
+        };
+        let bytes = raw::bytes_of(&call);
+        let Ok(Record::Call(back)) = parse(&bytes) else { panic!("no call") };
+        assert_eq!(back, call);
+        let short = parse(bytes.get(..159).expect("159 bytes"));
+        assert!(matches!(short, Err(WireError::Short { found: 159, wanted: 160 })));
+    }
+
+    #[test]
+    fn unknown_kinds_are_refused() {
+        assert!(matches!(parse(&[9; 200]), Err(WireError::Kind(0x0909))));
+        assert!(matches!(parse(&[]), Err(WireError::Short { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_give_a_record_or_a_reason(kind in 0_u16..7, mut bytes in prop::collection::vec(any::<u8>(), 0..1300)) {
+            if let Some(slot) = bytes.get_mut(..2) {
+                slot.copy_from_slice(&kind.to_ne_bytes());
+            }
+            if let Ok(Record::File(file)) = parse(&bytes) {
+                prop_assert!(file.path.len() <= ioctl_trace_ebpf::PATH_BYTES);
+            }
+        }
+    }
+}
