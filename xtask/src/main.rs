@@ -1,1 +1,54 @@
-fn main() {}
+//! Developer commands: `cargo xtask setup|run|test|registry|bench`.
+
+mod bench;
+mod registry;
+mod setup;
+mod sh;
+mod test;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs and checks ioctl-trace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what building needs: a compiler and a linker for BPF
+    Setup,
+    /// Build and run ioctl-trace, as root: `cargo xtask run -- -p PID`
+    Run {
+        /// Arguments of ioctl-trace
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Install what the tests need and run all of them: format, lints, unit and live tests
+    Test,
+    /// Generate the registry's data from the kernel's headers
+    Registry(registry::RegistryArgs),
+    /// Measure what tracing costs, beside strace, perf trace and bpftrace
+    Bench(bench::BenchArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Setup => setup::setup().map(|()| 0),
+        Command::Run { args } => setup::run(&args),
+        Command::Test => test::test().map(|()| 0),
+        Command::Registry(args) => registry::run(&args).map(|()| 0),
+        Command::Bench(args) => bench::bench(&args).map(|()| 0),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Families of requests and the devices that they are addressed to.
+
+use crate::{
+    device::{Device, DeviceKind},
+    glob::glob_matches,
+    parse,
+};
+
+/// A line of `families.tsv`: which requests belong to a family, and to which devices they are addressed.
+#[derive(Debug)]
+pub struct Rule {
+    /// The family.
+    pub family: &'static str,
+    /// Which headers.
+    pub headers: Globs,
+    /// Which names of these headers.
+    pub names: Globs,
+    devices: Vec<Predicate>,
+}
+
+/// How well a device fits; the better verdict is the greater one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The family is addressed to other devices.
+    Contradicted,
+    /// The family or the hint says too little.
+    Undecided,
+    /// The kind of file fits, as it would for others.
+    Kind,
+    /// The device is the family's own.
+    Own,
+}
+
+/// A statement about a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Predicate {
+    /// Works on every descriptor.
+    Any,
+    /// A regular file or a directory.
+    File,
+    Kind(DeviceKind),
+    /// A miscellaneous character device whose minor number was assigned at run time.
+    Misc,
+    /// Ranges of major and minor numbers, both ends included.
+    Numbers {
+        kind: DeviceKind,
+        major: (u32, u32),
+        minor: (u32, u32),
+    },
+    /// A glob over the symbol of the ioctl handler.
+    Handler(&'static str),
+    /// A glob over the name of an anonymous inode.
+    Anon(&'static str),
+    /// The superblock's magic number.
+    Magic(u64),
+}
+
+impl Rule {
+    /// A line of the table.
+    pub fn parse(line: &'static str) -> Option<Self> {
+        let [family, headers, names, devices] = parse::columns(line)?;
+        let devices = devices.split(',').filter(|text| !text.is_empty()).map(Predicate::parse);
+        Some(Self {
+            family,
+            headers: Globs::parse(headers),
+            names: Globs::parse(names),
+            devices: devices.collect::<Option<_>>()?,
+        })
+    }
+
+    /// Whether a header's requests can belong to this line.
+    pub fn covers_header(&self, header: &str) -> bool {
+        self.headers.select(header)
+    }
+
+    /// Whether a request of a covered header belongs to this line.
+    pub fn covers_name(&self, name: &str) -> bool {
+        self.names.select(name)
+    }
+
+    /// How well a device fits.
+    pub fn judge(&self, device: &Device<'_>) -> Verdict {
+        let verdicts = self.devices.iter().map(|predicate| predicate.judge(device));
+        let best = verdicts.clone().max().unwrap_or(Verdict::Undecided);
+        // One part that is not known must not outweigh another that is known to differ.
+        if best == Verdict::Undecided && verdicts.clone().any(|verdict| verdict == Verdict::Contradicted) {
+            Verdict::Contradicted
+        } else {
+            best
+        }
+    }
+}
+
+/// Comma-separated globs. Most are plain names, and opening the registry compares tens of thousands of them.
+#[derive(Debug, Default)]
+pub struct Globs {
+    plain: Vec<&'static str>,
+    patterns: Vec<&'static str>,
+}
+
+impl Globs {
+    fn parse(text: &'static str) -> Self {
+        let (patterns, plain) = text.split(',').partition(|glob| glob.contains(['*', '?', '[']));
+        Self { plain, patterns }
+    }
+
+    fn select(&self, text: &str) -> bool {
+        self.plain.contains(&text) || self.patterns.iter().any(|glob| glob_matches(glob, text))
+    }
+
+    /// All globs, in no certain order.
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = &'static str> {
+        self.plain.iter().chain(&self.patterns).copied()
+    }
+}
+
+impl Predicate {
+    const MISC_MAJOR: Self = Self::Numbers { kind: DeviceKind::Char, major: (10, 10), minor: (0, u32::MAX) };
+
+    fn parse(text: &'static str) -> Option<Self> {
+        let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
+        match (word, rest) {
+            ("any", None) => Some(Self::Any),
+            ("file", None) => Some(Self::File),
+            ("char", rest) => Self::device(DeviceKind::Char, rest),
+            ("block", rest) => Self::device(DeviceKind::Block, rest),
+            ("misc", None) => Some(Self::Misc),
+            ("socket", None) => Some(Self::Kind(DeviceKind::Socket)),
+            ("fifo", None) => Some(Self::Kind(DeviceKind::Fifo)),
+            ("handler", Some(glob)) => Some(Self::Handler(glob)),
+            ("anon", Some(glob)) => Some(Self::Anon(glob)),
+            ("magic", Some(number)) => parse::hex(number).map(Self::Magic),
+            _ => None,
+        }
+    }
+
+    /// `MAJ`, `MAJ-MAJ` or `MAJ:MIN-MIN`.
+    fn device(kind: DeviceKind, numbers: Option<&str>) -> Option<Self> {
+        let Some(numbers) = numbers else { return Some(Self::Kind(kind)) };
+        let (major, minor) = match numbers.split_once(':') {
+            Some((major, minor)) => (parse::range(major)?, parse::range(minor)?),
+            None => (parse::range(numbers)?, (0, u32::MAX)),
+        };
+        Some(Self::Numbers { kind, major, minor })
+    }
+
+    fn judge(self, device: &Device<'_>) -> Verdict {
+        let decide = |known: bool, fits: bool, fitting: Verdict| match (known, fits) {
+            (false, _) => Verdict::Undecided,
+            (true, true) => fitting,
+            (true, false) => Verdict::Contradicted,
+        };
+        let kind_known = device.kind != DeviceKind::Unknown;
+        match self {
+            Self::Any => decide(!device.is_unknown(), true, Verdict::Kind),
+            Self::File => decide(kind_known, device.may_be_file(), Verdict::Kind),
+            Self::Kind(kind) => decide(kind_known, device.kind == kind, Verdict::Kind),
+            // Minor numbers from 128 to 255 belong to certain drivers.
+            Self::Misc if device.major == 10 && (128..=255).contains(&device.minor) => Verdict::Contradicted,
+            Self::Misc => Self::MISC_MAJOR.judge(device),
+            Self::Numbers { kind, major, minor } => {
+                let numbered = (device.major, device.minor) != (0, 0);
+                let within = |(first, last): (u32, u32), number| (first..=last).contains(&number);
+                let fits = device.kind == kind && within(major, device.major) && within(minor, device.minor);
+                decide(kind_known && (numbered || device.kind != kind), fits, Verdict::Own)
+            }
+            Self::Handler(glob) => match device.handler {
+                Some(handler) => decide(true, glob_matches(glob, handler), Verdict::Own),
+                None => Verdict::Undecided,
+            },
+            Self::Anon(glob) => match device.anon {
+                Some(name) => decide(true, glob_matches(glob, name), Verdict::Own),
+                None => decide(kind_known && device.kind != DeviceKind::AnonInode, false, Verdict::Own),
+            },
+            // A device node lies in a file system too, whose magic says nothing of the device.
+            Self::Magic(number) => match device.magic {
+                Some(magic) if device.may_be_file() => decide(true, magic == number, Verdict::Own),
+                _ => decide(!device.may_be_file(), false, Verdict::Own),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(devices: &'static str, device: Device<'_>) -> Verdict {
+        let devices = devices.split(',').map(|text| Predicate::parse(text).unwrap()).collect();
+        Rule { family: "", headers: Globs::default(), names: Globs::default(), devices }.judge(&device)
+    }
+
+    fn char_device(major: u32, minor: u32) -> Device<'static> {
+        Device { kind: DeviceKind::Char, major, minor, ..Device::default() }
+    }
+
+    #[test]
+    fn numbers_decide() {
+        assert_eq!(judge("char:14", char_device(14, 1)), Verdict::Own);
+        assert_eq!(judge("char:10:130-131,handler:x", char_device(10, 130)), Verdict::Own);
+        assert_eq!(judge("char:10:130-131,handler:x", char_device(10, 132)), Verdict::Contradicted);
+        assert_eq!(judge("char:136-143", char_device(140, 9)), Verdict::Own);
+        assert_eq!(judge("char:14", char_device(0, 0)), Verdict::Undecided);
+        assert_eq!(judge("misc", char_device(10, 60)), Verdict::Own);
+        assert_eq!(judge("misc", char_device(10, 200)), Verdict::Contradicted);
+        assert_eq!(judge("block:7", char_device(7, 0)), Verdict::Contradicted);
+    }
+
+    #[test]
+    fn a_hint_that_knows_nothing_contradicts_nothing() {
+        for devices in ["any", "file", "socket", "char:4", "handler:x", "anon:x", "magic:0x1"] {
+            assert_eq!(judge(devices, Device::default()), Verdict::Undecided, "{devices}");
+        }
+    }
+
+    #[test]
+    fn handlers_and_names_decide() {
+        let tty = Device { handler: Some("tty_ioctl"), ..char_device(240, 0) };
+        assert_eq!(judge("char:4,handler:tty_*", tty), Verdict::Own);
+        let vm = Device { kind: DeviceKind::AnonInode, anon: Some("kvm-vm"), ..Device::default() };
+        assert_eq!(judge("char:10:232,anon:kvm-v*", vm), Verdict::Own);
+        assert_eq!(judge("anon:kvm-v*", char_device(1, 3)), Verdict::Contradicted);
+    }
+
+    #[test]
+    fn the_file_system_of_a_device_node_says_nothing() {
+        let node = Device { magic: Some(0x0102_1994), ..char_device(1, 3) };
+        assert_eq!(judge("magic:0x1021994", node), Verdict::Contradicted);
+        let file = Device { kind: DeviceKind::Regular, ..node };
+        assert_eq!(judge("magic:0x1021994", file), Verdict::Own);
+    }
+}

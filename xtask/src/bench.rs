@@ -1,0 +1,258 @@
+//! What tracing costs: a loop of a cheap ioctl, plain and under each tracer, in turns within one run.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use crate::{
+    setup,
+    sh::{self, cargo, install_missing, loudly, output_of},
+};
+
+/// Options of `cargo xtask bench`.
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    /// Turns; the median of each tracer's turns counts
+    #[arg(long, default_value_t = 7)]
+    turns: usize,
+    /// Also write the results to docs/benchmarks.md
+    #[arg(long)]
+    save: bool,
+}
+
+/// A way of tracing the loop.
+struct Tracer {
+    name: &'static str,
+    /// Calls in a turn: fewer where each takes longer.
+    calls: u32,
+    /// The command line before the loop's own; `{trace}` is our program, `{dir}` a scratch folder.
+    argv: &'static [&'static str],
+    /// The loop's command line is passed as one argument.
+    quoted: bool,
+}
+
+const TRACERS: &[Tracer] = &[
+    Tracer { name: "plain", calls: 2_000_000, argv: &[], quoted: false },
+    Tracer { name: "ioctl-trace -c", calls: 1_000_000, argv: &["{trace}", "-q", "-c", "--"], quoted: false },
+    Tracer {
+        name: "ioctl-trace -o x.txt",
+        calls: 500_000,
+        argv: &["{trace}", "-q", "-o", "{dir}/x.txt", "--"],
+        quoted: false,
+    },
+    Tracer {
+        name: "ioctl-trace -o x.jsonl",
+        calls: 500_000,
+        argv: &["{trace}", "-q", "-o", "{dir}/x.jsonl", "--"],
+        quoted: false,
+    },
+    Tracer {
+        name: "bpftrace count",
+        calls: 500_000,
+        argv: &[
+            "bpftrace",
+            "-q",
+            "-o",
+            "{dir}/bpftrace.txt",
+            "-e",
+            "tracepoint:syscalls:sys_enter_ioctl /pid == cpid/ { @b[tid] = nsecs; } tracepoint:syscalls:sys_exit_ioctl /@b[tid]/ { @n[comm] = count(); @t = hist(nsecs - @b[tid]); delete(@b[tid]); }",
+            "-c",
+        ],
+        quoted: true,
+    },
+    Tracer {
+        name: "bpftrace printf",
+        calls: 200_000,
+        argv: &[
+            "bpftrace",
+            "-q",
+            "-o",
+            "{dir}/bpftrace.txt",
+            "-e",
+            "tracepoint:syscalls:sys_enter_ioctl /pid == cpid/ { @b[tid] = nsecs; } tracepoint:syscalls:sys_exit_ioctl /@b[tid]/ { printf(\"%s %d %d %lld\\n\", comm, tid, args->ret, nsecs - @b[tid]); delete(@b[tid]); }",
+            "-c",
+        ],
+        quoted: true,
+    },
+    Tracer {
+        name: "perf trace",
+        calls: 200_000,
+        argv: &["perf", "trace", "-e", "ioctl", "-o", "{dir}/perf.txt", "--"],
+        quoted: false,
+    },
+    Tracer {
+        name: "strace -c",
+        calls: 20_000,
+        argv: &["strace", "-f", "-c", "-e", "trace=ioctl", "-o", "{dir}/strace.txt"],
+        quoted: false,
+    },
+    Tracer {
+        name: "strace",
+        calls: 20_000,
+        argv: &["strace", "-f", "-e", "trace=ioctl", "-o", "{dir}/strace.txt"],
+        quoted: false,
+    },
+    Tracer {
+        name: "strace --seccomp-bpf",
+        calls: 20_000,
+        argv: &["strace", "-f", "--seccomp-bpf", "-e", "trace=ioctl", "-o", "{dir}/strace.txt"],
+        quoted: false,
+    },
+];
+
+const PROGRAMS: &[(&str, &str)] = &[("strace", "strace"), ("bpftrace", "bpftrace"), ("perf", "linux-perf")];
+
+/// Builds, measures and prints.
+///
+/// # Errors
+/// When something cannot be built or run.
+pub fn bench(args: &BenchArgs) -> Result<()> {
+    setup::setup()?;
+    install_missing("the benchmark", PROGRAMS)?;
+    loudly(cargo().args(["build", "--quiet", "--release", "-p", "ioctl-trace", "--bins", "--examples"]))?;
+    let release = sh::target().join("release");
+    let scratch = tempfile::tempdir()?;
+    let bench = Bench {
+        trace: release.join("ioctl-trace"),
+        load: release.join("examples/exerciser"),
+        dir: scratch.path().into(),
+    };
+    let mut times: Vec<Vec<f64>> = vec![Vec::new(); TRACERS.len()];
+    for turn in 1..=args.turns {
+        eprintln!("xtask: turn {turn} of {}", args.turns);
+        for (tracer, times) in TRACERS.iter().zip(&mut times) {
+            times.push(bench.turn(tracer).with_context(|| tracer.name)?);
+        }
+    }
+    let medians: Vec<f64> = times.iter_mut().map(|times| median(times)).collect();
+    let start = median(&mut (0..args.turns).map(|_| bench.first_call_ms()).collect::<Result<Vec<_>>>()?);
+    let report = report(&medians, start, args.turns);
+    print(&report);
+    if args.save {
+        let docs = sh::root().join("docs");
+        fs::create_dir_all(&docs)?;
+        fs::write(docs.join("benchmarks.md"), report)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the results are this command's output")]
+fn print(report: &str) {
+    println!("{report}");
+}
+
+struct Bench {
+    trace: PathBuf,
+    load: PathBuf,
+    dir: PathBuf,
+}
+
+impl Bench {
+    /// Nanoseconds per call of the loop under a tracer.
+    fn turn(&self, tracer: &Tracer) -> Result<f64> {
+        let fill = |text: &str| {
+            text.replace("{trace}", &self.trace.to_string_lossy())
+                .replace("{dir}", &self.dir.to_string_lossy())
+        };
+        let load = [self.load.to_string_lossy().into_owned(), "--loop".to_owned(), tracer.calls.to_string()];
+        let mut argv: Vec<String> = tracer.argv.iter().map(|arg| fill(arg)).collect();
+        if tracer.quoted {
+            argv.push(load.join(" "))
+        } else {
+            argv.extend(load)
+        }
+        let (program, rest) = argv.split_first().context("empty command")?;
+        let output = Command::new(program).args(rest).stdin(Stdio::null()).output()?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let nanos: Option<f64> = text.lines().find_map(|line| line.trim().parse().ok());
+        match nanos {
+            Some(nanos) => Ok(nanos / f64::from(tracer.calls)),
+            None => bail!("{argv:?} printed no time: {text}{}", String::from_utf8_lossy(&output.stderr)),
+        }
+    }
+
+    /// Milliseconds from starting the program to the first line it shows of a process that calls all the time.
+    fn first_call_ms(&self) -> Result<f64> {
+        let mut load = Command::new(&self.load).arg("--forever").spawn()?;
+        let begin = std::time::Instant::now();
+        let shown =
+            first_byte(Command::new(&self.trace).args(["-q", "--no-tui", "-p", &load.id().to_string()]));
+        let elapsed = begin.elapsed();
+        load.kill()?;
+        load.wait()?;
+        shown?;
+        Ok(elapsed.as_secs_f64() * 1e3)
+    }
+}
+
+/// Starts a command and returns when it has written something.
+fn first_byte(command: &mut Command) -> Result<()> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut out = child.stdout.take().context("no output")?;
+    std::io::Read::read_exact(&mut out, &mut [0])?;
+    // A closed output is what ends the program.
+    drop(out);
+    child.wait()?;
+    Ok(())
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn version(program: &str, args: &[&str]) -> String {
+    output_of(program, args).and_then(|text| text.lines().next().map(str::to_owned)).unwrap_or_default()
+}
+
+fn report(medians: &[f64], start_ms: f64, turns: usize) -> String {
+    let added = |name: &str| {
+        let plain = medians.first().copied().unwrap_or(f64::NAN);
+        TRACERS.iter().zip(medians).find(|(t, _)| t.name == name).map_or(f64::NAN, |(_, m)| m - plain)
+    };
+    let ours = added("ioctl-trace -c");
+    let mut text = format!(
+        "# Benchmarks\n\nWritten by `cargo xtask bench --save`. The load is one thread that calls `ioctl(pipe, FIONREAD)` in a loop; it times\n\
+         itself. All tracers ran in turns within one run; each figure is the median of {turns} turns.\n\n\
+         - Machine: {}, {} CPUs, Linux {}\n- {}\n- {}\n- {}\n\n\
+         | tracer | ns per call | added | added, relative to `ioctl-trace -c` |\n|---|---:|---:|---:|\n",
+        cpu_model(),
+        std::thread::available_parallelism().map_or(0, usize::from),
+        version("uname", &["-r"]),
+        version("strace", &["--version"]),
+        version("bpftrace", &["--version"]),
+        version("perf", &["--version"]),
+    );
+    for (tracer, &ns) in TRACERS.iter().zip(medians) {
+        let added = added(tracer.name);
+        // Writing to a string cannot fail.
+        let _ = if tracer.argv.is_empty() {
+            writeln!(text, "| {} | {ns:.0} | | |", tracer.name)
+        } else {
+            writeln!(text, "| {} | {ns:.0} | {added:.0} | {:.2} |", tracer.name, added / ours)
+        };
+    }
+    let _ = writeln!(text, "\nStart of `ioctl-trace -p PID` to the first line: {start_ms:.0} ms.\n");
+    let rows: Vec<_> =
+        TRACERS.iter().zip(medians).map(|(t, ns)| json!({"tracer": t.name, "ns_per_call": ns})).collect();
+    let _ = writeln!(
+        text,
+        "```json\n{}\n```",
+        json!({"load": "FIONREAD on a pipe", "turns": turns, "start_ms": start_ms, "results": rows})
+    );
+    text
+}
+
+fn cpu_model() -> String {
+    let info = fs::read_to_string(Path::new("/proc/cpuinfo")).unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(": ").map(|(_, m)| m.to_owned()));
+    model.unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,46 @@
+//! The everyday test run.
+
+use anyhow::Result;
+
+use crate::{
+    setup,
+    sh::{self, cargo, install_missing, loudly},
+};
+
+/// Programs that the live tests trace or compare with, and the Debian packages that have them.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("strace", "strace"),
+    ("bpftool", "bpftool"),
+    ("tmux", "tmux"),
+    ("script", "bsdutils"),
+    ("vim.basic", "vim"),
+    ("ip", "iproute2"),
+    ("losetup", "mount"),
+    ("fdisk", "fdisk"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("setpriv", "util-linux"),
+];
+
+/// Installs what the tests need and runs them.
+///
+/// # Errors
+/// The first thing that fails.
+pub fn test() -> Result<()> {
+    setup::setup()?;
+    install_missing("the tests", PROGRAMS)?;
+    let step = |what: &str| eprintln!("xtask: {what}");
+    step("format");
+    loudly(cargo().args(["fmt", "--all", "--check"]))?;
+    step("lints");
+    loudly(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("documentation");
+    loudly(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--quiet", "--workspace", "--no-deps"]))?;
+    step("tests");
+    let mut tests = cargo();
+    tests.args(["test", "--workspace"]);
+    if !sh::is_root() {
+        // Live tests need root; the runner gives it to all tests, which is harmless.
+        tests.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER", "sudo -E");
+    }
+    loudly(&mut tests)
+}
