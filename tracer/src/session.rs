@@ -46,6 +46,8 @@ pub struct Plan {
     pub sinks: Vec<Box<dyn Sink>>,
     /// How much to find out about each device.
     pub detail: Detail,
+    /// Called when tracing has begun.
+    pub attached: Option<Box<dyn FnOnce() + Send>>,
     /// Told how things stand, a few times a second.
     pub watcher: Option<SyncSender<Status>>,
     /// Receives the kernel side's diagnostics.
@@ -123,10 +125,24 @@ pub fn run(plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
         .enable_all()
         .build()
         .map_err(|e| SessionError::System("cannot start the event loop", e))?;
-    runtime.block_on(trace(plan, stop))
+    let report = runtime.block_on(trace(plan, stop));
+    // An output that was given up may still hang in its thread.
+    runtime.shutdown_background();
+    report
+}
+
+/// Lets the pipeline write what is left. Whoever does not want to wait for a slow output interrupts once more.
+async fn drain(pipeline: Pipeline, signals: &mut Signals) -> (Option<Stage>, End) {
+    let given_up =
+        || End::Output(io::Error::new(io::ErrorKind::Interrupted, "interrupted, it is incomplete"));
+    tokio::select! {
+        done = tokio::task::spawn_blocking(move || pipeline.finish()) => done.unwrap_or_else(|_| (None, given_up())),
+        _ = signals.interrupt.recv() => (None, given_up()),
+    }
 }
 
 async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
+    let mut signals = Signals::new().map_err(|e| SessionError::System("cannot handle signals", e))?;
     let symbols = if plan.detail == Detail::Full { Symbols::preload() } else { Symbols::default() };
     let mounted_tracefs = if process::may_trace() { ensure_tracefs()? } else { false };
     let mut live = Live::load(&plan.setup)?;
@@ -154,8 +170,13 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     live.attach(plan.setup.wanted.pids.is_some())?;
     let exit = match start_targets(&mut live, &plan) {
         Ok(command) => {
+            if let Some(attached) = plan.attached.take() {
+                attached();
+            }
             let log = kernel_log.as_mut();
-            Control { live: &mut live, plan: &plan, stop, log }.until_end(command, news).await
+            Control { live: &mut live, plan: &plan, stop, log, signals: &mut signals }
+                .until_end(command, news)
+                .await
         }
         Err(error) => {
             // The threads must not outlive the attached programs they read from.
@@ -167,7 +188,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     live.detach();
     crate::raw::wait_for_running_programs();
     let elapsed = begin.elapsed();
-    let (stage, end) = pipeline.finish();
+    let (stage, end) = drain(pipeline, &mut signals).await;
     let mut report =
         Report { accounts: live.accounts()?, progress, exit, elapsed, summary: None, end, mounted_tracefs };
     if let Some(stage) = stage {
@@ -216,12 +237,30 @@ fn start_targets(live: &mut Live, plan: &Plan) -> Result<Option<Child>, SessionE
     child.map(Some).map_err(|source| CommandError::Spawn { program: program(), source }.into())
 }
 
+/// The signals that end a session, or its command.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Waiting for the end.
 struct Control<'a> {
     live: &'a mut Live,
     plan: &'a Plan,
     stop: &'a Stop,
     log: Option<&'a mut KernelLog>,
+    signals: &'a mut Signals,
 }
 
 impl Control<'_> {
@@ -231,11 +270,6 @@ impl Control<'_> {
         mut command: Option<Child>,
         mut news: UnboundedReceiver<bool>,
     ) -> Option<ExitStatus> {
-        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-        else {
-            return None;
-        };
         let mut tick = tokio::time::interval(TICK);
         let mut exit = None;
         let mut interrupted = false;
@@ -246,19 +280,19 @@ impl Control<'_> {
                     command = None;
                     if self.all_gone() { break }
                 }
-                _ = interrupt.recv() => {
+                _ = self.signals.interrupt.recv() => {
                     // A terminal interrupts the command as well: it decides what comes of that. A second time is for us.
                     if command.is_none() || interrupted { break }
                     interrupted = true;
                 }
-                _ = terminate.recv() => match &command {
+                _ = self.signals.terminate.recv() => match &command {
                     Some(child) if !interrupted => {
                         interrupted = true;
                         forward(child, Signal::SIGTERM);
                     }
                     _ => break,
                 },
-                _ = hangup.recv() => break,
+                _ = self.signals.hangup.recv() => break,
                 () = self.stop.0.notified() => break,
                 told = news.recv() => match told {
                     // The outputs are gone, so nobody would see what comes.

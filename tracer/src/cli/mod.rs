@@ -4,7 +4,10 @@ mod args;
 mod output;
 mod run;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
@@ -22,12 +25,32 @@ pub fn main() -> ExitCode {
     match run::run(args) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failure::Usage(message)) => {
-            eprintln!("ioctl-trace: {message}");
+            say(&message);
             ExitCode::from(USAGE)
         }
         Err(run::Failure::Tracing(error)) => {
-            eprintln!("ioctl-trace: {error:#}");
+            say(&explained(error.as_ref()));
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// Says something to the user, who may have closed the terminal meanwhile.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "ioctl-trace: {line}");
+}
+
+/// An error with its causes, as far as its own words do not contain them.
+fn explained(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    // One line, whatever a library has to say.
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -35,7 +35,8 @@ fn stream_is_terminal(args: &Args) -> bool {
 }
 
 /// Whether coloured text suits what it is written to.
-fn colored(choice: Color, terminal: bool) -> bool {
+#[must_use]
+pub fn colored(choice: Color, terminal: bool) -> bool {
     match choice {
         Color::Always => true,
         Color::Never => false,

@@ -7,7 +7,7 @@ use std::{
 
 use nix::unistd::User;
 
-use super::{args::Args, output};
+use super::{args::Args, output, say};
 use crate::{
     command::{Spec, exit_code},
     decode::Detail,
@@ -58,18 +58,35 @@ pub fn run(args: Args) -> Result<u8, Failure> {
         selection,
         sinks,
         detail: if dashboard || output::needs_devices(&args) { Detail::Full } else { Detail::AsNeeded },
+        attached: (!dashboard && args.command.is_empty() && args.quiet == 0)
+            .then(|| Box::new(greeting(&args)) as _),
         watcher: None,
         logger: Some(&StderrLog),
     };
     let stop = Stop::default();
-    let report = if dashboard { tui::run(plan, stop)? } else { session::run(plan, &stop)? };
+    let report = if dashboard {
+        tui::run(plan, stop, output::colored(args.color, true))?
+    } else {
+        session::run(plan, &stop)?
+    };
     conclude(&args, &report)
+}
+
+/// Says that tracing has begun.
+fn greeting(args: &Args) -> impl FnOnce() + Send + use<> {
+    let whom = match args.pid.as_slice() {
+        [] if args.all => "every process".to_owned(),
+        [] => "every process that fits".to_owned(),
+        [pid] => format!("process {pid}"),
+        several => format!("{} processes", several.len()),
+    };
+    move || say(&format!("tracing {whom}; ^C ends it"))
 }
 
 /// Prints the totals and finds the exit code.
 fn conclude(args: &Args, report: &Report) -> Result<u8, Failure> {
     if report.mounted_tracefs && args.quiet == 0 {
-        eprintln!("ioctl-trace: mounted tracefs on /sys/kernel/tracing");
+        say("mounted tracefs on /sys/kernel/tracing");
     }
     if let Some(summary) = &report.summary
         && let Err(error) = write!(output::stream(args), "{summary}")
@@ -78,7 +95,7 @@ fn conclude(args: &Args, report: &Report) -> Result<u8, Failure> {
         return Err(error.into());
     }
     for line in closing(report, args.quiet) {
-        eprintln!("ioctl-trace: {line}");
+        say(&line);
     }
     if let End::Output(error) = &report.end
         && error.kind() != io::ErrorKind::BrokenPipe
@@ -199,7 +216,7 @@ impl log::Log for StderrLog {
         true
     }
     fn log(&self, record: &log::Record<'_>) {
-        eprintln!("ioctl-trace: kernel: {}", record.args());
+        say(&format!("kernel: {}", record.args()));
     }
     fn flush(&self) {}
 }

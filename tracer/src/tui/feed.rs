@@ -1,0 +1,71 @@
+//! The output that leads to the dashboard.
+
+use std::{io, sync::mpsc::SyncSender};
+
+use super::model::Msg;
+use crate::{decode::Decoder, event::Event, sink::Sink};
+
+/// A batch is handed on at this size even before the end of what was read at once.
+const BATCH: usize = 2_048;
+
+/// Hands events on in batches. When the dashboard does not keep up it waits, and with it the reading of the kernel's
+/// buffer; what does not fit there is counted as lost by the kernel side.
+pub struct Feed {
+    out: SyncSender<Msg>,
+    batch: Vec<Event>,
+}
+
+impl Feed {
+    /// To the dashboard's queue.
+    #[must_use]
+    pub const fn new(out: SyncSender<Msg>) -> Self {
+        Self { out, batch: Vec::new() }
+    }
+}
+
+impl Sink for Feed {
+    fn event(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
+        if let Some(file) = event.call.target.file() {
+            // The table names devices, and the decoder is not at hand there.
+            let _ = decoder.device(file);
+        }
+        self.batch.push(event.clone());
+        if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        // The next batch is likely to be as large as this one.
+        let next = Vec::with_capacity(self.batch.len());
+        let batch = std::mem::replace(&mut self.batch, next);
+        self.out.send(Msg::Calls(batch)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+    use crate::{decode::Detail, symbols::Symbols, tui::fixture::call};
+
+    #[test]
+    fn events_arrive_in_batches_and_a_closed_dashboard_is_a_closed_pipe() {
+        let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+        let (send, messages) = sync_channel(4);
+        let mut feed = Feed::new(send);
+        for n in 0..3 {
+            feed.event(&call(n).event(), &mut decoder).expect("open");
+        }
+        assert!(messages.try_recv().is_err(), "nothing before the end of the batch");
+        feed.flush().expect("open");
+        feed.flush().expect("nothing to do");
+        assert!(matches!(messages.try_recv(), Ok(Msg::Calls(batch)) if batch.len() == 3));
+        assert!(messages.try_recv().is_err(), "empty batches are not sent");
+        drop(messages);
+        feed.event(&call(4).event(), &mut decoder).expect("only kept so far");
+        assert_eq!(feed.flush().expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
+    }
+}
