@@ -1,6 +1,8 @@
 //! The programs and where they attach. What they do is in the modules below.
 
 mod call;
+#[cfg(bpf_target_arch = "x86_64")]
+mod compat;
 mod file;
 mod filter;
 mod maps;
@@ -39,6 +41,20 @@ pub fn exit_ioctl(ctx: TracePointContext) -> u32 {
     if let Ok(ret) = unsafe { ctx.read_at::<i64>(EXIT_RET) } {
         call::exit(&ctx, ret);
     }
+    0
+}
+
+#[cfg(bpf_target_arch = "x86_64")]
+#[raw_tracepoint(tracepoint = "sys_enter")]
+pub fn compat_enter(ctx: RawTracePointContext) -> i32 {
+    compat::enter(&ctx);
+    0
+}
+
+#[cfg(bpf_target_arch = "x86_64")]
+#[raw_tracepoint(tracepoint = "sys_exit")]
+pub fn compat_exit(ctx: RawTracePointContext) -> i32 {
+    compat::exit(&ctx);
     0
 }
 

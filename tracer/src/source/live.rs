@@ -115,6 +115,9 @@ pub struct Live {
 /// The kernel side's log; it is empty unless diagnostics were asked for.
 pub type KernelLog = aya_log::EbpfLogger<&'static dyn log::Log>;
 
+/// Whether 32-bit programs need programs of their own; elsewhere they fire the same tracepoints.
+const COMPAT: bool = cfg!(target_arch = "x86_64");
+
 /// Where the tracepoints are described; the second is where older systems mount it.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 const TRACEPOINT_ID: &str = "events/syscalls/sys_enter_ioctl/id";
@@ -181,6 +184,9 @@ impl Live {
         if follow_processes {
             raw.extend([("process_fork", "sched_process_fork"), ("process_exec", "sched_process_exec")]);
         }
+        if COMPAT {
+            raw.extend([("compat_exit", "sys_exit"), ("compat_enter", "sys_enter")]);
+        }
         for (program, tracepoint) in raw {
             let program: &mut RawTracePoint = self.program(program)?;
             program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
@@ -199,7 +205,16 @@ impl Live {
 
     /// Detaches the programs; maps and ring buffer stay readable. Entries stop first, so that calls under way still end.
     pub fn detach(&mut self) {
-        for name in ["enter_ioctl", "exit_ioctl", "process_fork", "process_exec", "process_exit"] {
+        let names = [
+            "enter_ioctl",
+            "compat_enter",
+            "exit_ioctl",
+            "compat_exit",
+            "process_fork",
+            "process_exec",
+            "process_exit",
+        ];
+        for name in names {
             // A program that was never loaded has nothing to detach.
             let _ = match self.ebpf.program_mut(name) {
                 Some(Program::TracePoint(program)) => program.unload(),

@@ -1,0 +1,34 @@
+//! Calls of 32-bit programs. On x86 they do not fire `syscalls:sys_enter_ioctl`: the kernel leaves them out, because its
+//! table of tracepoints goes by 64-bit system call numbers. `sys_enter` and `sys_exit` see every system call of every
+//! task, so nearly all runs of these programs end at the first comparison.
+
+use aya_ebpf::{bindings::pt_regs, programs::RawTracePointContext};
+use ioctl_trace_ebpf::call_flags;
+
+use super::{call, read::read};
+
+/// `ioctl` in the 32-bit table (`arch/x86/entry/syscalls/syscall_32.tbl`).
+const IOCTL_32: u64 = 54;
+/// `__USER32_CS`: the code segment of a 32-bit task (`arch/x86/include/asm/segment.h`).
+const USER32_CS: u64 = 0x23;
+
+#[inline(always)]
+pub fn enter(ctx: &RawTracePointContext) {
+    if ctx.arg::<u64>(1) != IOCTL_32 {
+        return;
+    }
+    let Ok(regs) = read::<pt_regs>(ctx.arg::<u64>(0), 0) else { return };
+    if regs.cs == USER32_CS {
+        call::enter(ctx, regs.rbx as u32, regs.rcx as u32, u64::from(regs.rdx as u32), call_flags::COMPAT);
+    }
+}
+
+#[inline(always)]
+pub fn exit(ctx: &RawTracePointContext) {
+    const ORIG_AX: u32 = core::mem::offset_of!(pt_regs, orig_rax) as u32;
+    const CS: u32 = core::mem::offset_of!(pt_regs, cs) as u32;
+    let regs = ctx.arg::<u64>(0);
+    if matches!(read::<u64>(regs, ORIG_AX), Ok(IOCTL_32)) && matches!(read::<u64>(regs, CS), Ok(USER32_CS)) {
+        call::exit(ctx, ctx.arg::<i64>(1));
+    }
+}
