@@ -18,6 +18,8 @@ const MAX_FILES: usize = 16_384;
 const PIPEFS: u64 = 0x5049_5045;
 const SOCKFS: u64 = 0x534f_434b;
 const ANON_INODE_FS: u64 = 0x0904_1934;
+const TMPFS: u64 = 0x0102_1994;
+const HUGETLBFS: u64 = 0x9584_58f6;
 
 /// What a record turned into.
 #[derive(Debug)]
@@ -157,19 +159,23 @@ fn announced(record: &FileRef<'_>) -> File {
         SOCKFS => format!("socket:[{}]", file.ino).into_bytes(),
         PIPEFS => format!("pipe:[{}]", file.ino).into_bytes(),
         _ if pseudo && file.kind == DeviceKind::AnonInode => {
-            [b"anon_inode:", record.path.split(|&b| b == 0).next().unwrap_or_default()].concat()
+            [b"anon_inode:", first_component(record.path)].concat()
+        }
+        // Memory files (memfd_create, shmem) never had a name in any directory.
+        TMPFS | HUGETLBFS if pseudo => {
+            file.deleted = true;
+            [b"/", first_component(record.path)].concat()
         }
         // Other filesystems without directories make up names of their own (`net:[…]`): only the kernel knows how.
-        _ if pseudo => {
-            process::fd_target(record.tgid, record.fd, file.ino).unwrap_or_else(|| pseudo_name(record.path))
-        }
+        _ if pseudo => process::fd_target(record.tgid, record.fd, file.ino)
+            .unwrap_or_else(|| first_component(record.path).to_vec()),
         _ => join(record.path, file.truncated),
     };
     file
 }
 
-fn pseudo_name(path: &[u8]) -> Vec<u8> {
-    path.split(|&b| b == 0).next().unwrap_or_default().to_vec()
+fn first_component(path: &[u8]) -> &[u8] {
+    path.split(|&b| b == 0).next().unwrap_or_default()
 }
 
 /// Components, innermost first, into a path.
@@ -270,6 +276,7 @@ mod tests {
         assert_eq!(of(PIPEFS, libc::S_IFIFO, ""), "pipe:[42]");
         assert_eq!(of(ANON_INODE_FS, 0, "[eventpoll]"), "anon_inode:[eventpoll]");
         assert_eq!(of(ANON_INODE_FS, libc::S_IFREG, "kvm-vm"), "anon_inode:kvm-vm");
+        assert_eq!(of(TMPFS, libc::S_IFREG, "memfd:frames"), "/memfd:frames");
     }
 
     #[test]

@@ -1,6 +1,11 @@
 //! Calls into events: which driver is behind the file, and what the request means there.
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ioctl_registry::{DeviceKind, Lookup, Registry};
 
@@ -112,7 +117,30 @@ fn find_cgroup(id: u64, pid: u32) -> Option<Arc<str>> {
     if is_it("/") {
         return Some("/".into());
     }
-    process::cgroup_of(pid).filter(|path| is_it(path)).map(Into::into)
+    if let Some(path) = process::cgroup_of(pid).filter(|path| is_it(path)) {
+        return Some(path.into());
+    }
+    // The process has gone, or moved: the directory may still be there.
+    let mut left = MAX_CGROUP_DIRS;
+    search_cgroup(Path::new(&mount), id, &mut left)
+        .and_then(|found| Some(format!("/{}", found.strip_prefix(&mount).ok()?.to_string_lossy()).into()))
+}
+
+/// Directories of the cgroup hierarchy looked at in search of one id.
+const MAX_CGROUP_DIRS: usize = 10_000;
+
+fn search_cgroup(dir: &Path, id: u64, left: &mut usize) -> Option<PathBuf> {
+    use std::os::unix::fs::DirEntryExt;
+    for entry in fs::read_dir(dir).ok()?.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
+        *left = left.checked_sub(1)?;
+        if entry.ino() == id {
+            return Some(entry.path());
+        }
+        if let Some(found) = search_cgroup(&entry.path(), id, left) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// Driver names by device number.
@@ -149,16 +177,31 @@ fn driver(kind: DeviceKind, major: u32, minor: u32) -> Option<String> {
         return misc.lines().find_map(|line| named(line, minor).map(str::to_owned));
     }
     let devices = fs::read_to_string("/proc/devices").ok()?;
-    registered(&devices, kind, major)
+    let ttys = fs::read_to_string("/proc/tty/drivers").unwrap_or_default();
+    registered(&devices, &ttys, kind, (major, minor))
 }
 
-/// The name of a major number in `/proc/devices`. Where several drivers share it, names that are paths of single nodes
-/// come second.
-fn registered(devices: &str, kind: DeviceKind, major: u32) -> Option<String> {
+/// The name of a major number in `/proc/devices`. Where several drivers share it they are mostly those of terminals,
+/// which `/proc/tty/drivers` lists by minor number.
+fn registered(devices: &str, ttys: &str, kind: DeviceKind, (major, minor): (u32, u32)) -> Option<String> {
     let (chars, blocks) = devices.split_once("Block devices:")?;
     let table = if kind == DeviceKind::Block { blocks } else { chars };
     let names: Vec<&str> = table.lines().filter_map(|line| named(line, major)).collect();
-    names.iter().find(|name| !name.starts_with('/')).or(names.first()).map(|name| (*name).to_owned())
+    let tty = || ttys.lines().find_map(|line| tty_node(line, major, minor));
+    match names.as_slice() {
+        [only] => Some((*only).to_owned()),
+        several if kind == DeviceKind::Char => tty().or(several.first().copied()).map(str::to_owned),
+        several => several.first().map(|name| (*name).to_owned()),
+    }
+}
+
+/// The node, without `/dev/`, in a line `driver node major minor[-minor] type` that covers a device.
+fn tty_node(line: &str, major: u32, minor: u32) -> Option<&str> {
+    let mut fields = line.split_whitespace();
+    let (_driver, node, found, minors) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let (first, last) = minors.split_once('-').unwrap_or((minors, minors));
+    let covers = (first.parse().ok()?..=last.parse().ok()?).contains(&minor);
+    (found.parse() == Ok(major) && covers).then(|| node.trim_start_matches("/dev/"))
 }
 
 /// The name in a line `number name`.
@@ -172,16 +215,23 @@ mod tests {
     use super::*;
     use crate::event::{Comm, Outcome, Target};
 
-    const DEVICES: &str =
-        "Character devices:\n  4 /dev/vc/0\n  4 tty\n  5 /dev/tty\n136 pts\n\nBlock devices:\n  7 loop\n";
+    const DEVICES: &str = "Character devices:\n  4 /dev/vc/0\n  4 tty\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n  7 loop\n";
+    const TTYS: &str =
+        "/dev/ptmx /dev/ptmx 5 2 system\nserial /dev/ttyS 4 64 serial\nunknown /dev/tty 4 1-63 console\n";
 
     #[test]
-    fn majors_have_registered_names() {
-        assert_eq!(registered(DEVICES, DeviceKind::Char, 136).as_deref(), Some("pts"));
-        assert_eq!(registered(DEVICES, DeviceKind::Char, 4).as_deref(), Some("tty"));
-        assert_eq!(registered(DEVICES, DeviceKind::Char, 5).as_deref(), Some("/dev/tty"));
-        assert_eq!(registered(DEVICES, DeviceKind::Block, 7).as_deref(), Some("loop"));
-        assert_eq!(registered(DEVICES, DeviceKind::Block, 136), None);
+    fn device_numbers_have_registered_names() {
+        let name = |kind, major, minor| registered(DEVICES, TTYS, kind, (major, minor)).unwrap_or_default();
+        assert_eq!(name(DeviceKind::Char, 136, 3), "pts");
+        assert_eq!(
+            (name(DeviceKind::Char, 4, 1), name(DeviceKind::Char, 4, 64)),
+            ("tty".into(), "ttyS".into())
+        );
+        assert_eq!(name(DeviceKind::Char, 5, 2), "ptmx");
+        assert_eq!(
+            (name(DeviceKind::Block, 7, 0), name(DeviceKind::Block, 136, 3)),
+            ("loop".into(), String::new())
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::fmt::{self, Write};
 pub fn write_escaped(out: &mut impl Write, bytes: &[u8], extra: &[char]) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if is_plain(c) && !extra.contains(&c) {
+            if is_plain(c) && c != '\\' && !extra.contains(&c) {
                 out.write_char(c)?;
             } else {
                 let mut buffer = [0; 4];
@@ -37,9 +37,8 @@ fn write_byte(out: &mut impl Write, byte: u8) -> fmt::Result {
 }
 
 /// Whether a character shows as itself: no control, no invisible formatting, nothing that reorders text.
-fn is_plain(c: char) -> bool {
+pub(crate) fn is_plain(c: char) -> bool {
     !c.is_control()
-        && c != '\\'
         && !matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')

@@ -281,7 +281,8 @@ mod tests {
             .process(RecordKind::Exit, ProcessRecord { tgid: 5, ..ProcessRecord::default() });
         let ended = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ended);
-        let notify = Box::new(move |all: bool| seen.store(!all || seen.load(Ordering::Relaxed), Ordering::Relaxed));
+        let notify =
+            Box::new(move |all: bool| seen.store(!all || seen.load(Ordering::Relaxed), Ordering::Relaxed));
         let pipeline =
             Pipeline::start(Box::new(script), stage(sink.clone(), "TIOCGWINSZ"), notify).expect("threads");
         let (stage, _) = pipeline.finish();

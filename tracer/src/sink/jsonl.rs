@@ -4,12 +4,14 @@ use std::io::{self, Write};
 
 use ioctl_registry::{Encoding, Lookup};
 use serde::Serialize;
+use serde_json::ser::Formatter;
 
 use super::Sink;
 use crate::{
     clock::{SecondCache, WallClock},
     decode::Decoder,
     errno,
+    escape::is_plain,
     event::{Device, Event, File, Outcome, Target},
 };
 
@@ -120,13 +122,30 @@ impl<W: Write + Send> Sink for Jsonl<W> {
             notes: notes(event, file),
         };
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &line)?;
+        line.serialize(&mut serde_json::Serializer::with_formatter(&mut self.line, Visible))?;
         self.line.push(b'\n');
         self.out.write_all(&self.line)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+}
+
+/// JSON in which every character can be seen: JSON itself lets some through that control a terminal or turn text around.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, mut text: &str) -> io::Result<()> {
+        while let Some((at, hidden)) = text.char_indices().find(|(_, c)| !is_plain(*c)) {
+            let (before, rest) = text.split_at(at);
+            out.write_all(before.as_bytes())?;
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            text = rest.get(hidden.len_utf8()..).unwrap_or_default();
+        }
+        out.write_all(text.as_bytes())
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod jsonl;
 pub mod summary;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use std::io;

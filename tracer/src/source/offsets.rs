@@ -143,8 +143,9 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named_with_its_remedy() {
-        let error =
-            fill(&mut Config::default(), Path::new("/nonexistent/btf")).expect_err("no such file").to_string();
+        let error = fill(&mut Config::default(), Path::new("/nonexistent/btf"))
+            .expect_err("no such file")
+            .to_string();
         assert!(error.contains("/nonexistent/btf") && error.contains("CONFIG_DEBUG_INFO_BTF"), "{error}");
     }
 }

@@ -1,0 +1,197 @@
+//! What the outputs write for one script of calls, as snapshots.
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ioctl_trace_ebpf::{CallRecord, FileIdentity, FileStatus, call_flags, file_flags};
+
+use super::{
+    Sink,
+    jsonl::Jsonl,
+    summary::SummarySink,
+    text::{FdStyle, Text, TextStyle, TimeStyle},
+};
+use crate::{
+    assemble::{Assembled, Assembler},
+    clock::WallClock,
+    decode::{Decoder, Detail},
+    event::Event,
+    process::comm_bytes,
+    source::{Batch, Source, scripted::Scripted},
+    symbols::Symbols,
+};
+
+/// Bytes that two owners see.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("lock").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn identity(file: u64, mode: u32, rdev: u32, magic: u64) -> FileIdentity {
+    FileIdentity { file, ino: 1_000 + file, mode, rdev, magic, ..FileIdentity::default() }
+}
+
+/// Every outcome, every kind of file, hostile names.
+fn script() -> Scripted {
+    let tty = identity(1, libc::S_IFCHR, 136 << 20 | 3, 0x1cd1);
+    let socket = identity(2, libc::S_IFSOCK, 0, 0x534f_434b);
+    let removed = identity(3, libc::S_IFREG, 0, 0xef53);
+    let not_open = FileIdentity { status: FileStatus::NotOpen as u32, ..FileIdentity::default() };
+    let unreadable = FileIdentity { status: FileStatus::Unreadable as u32, ..FileIdentity::default() };
+    let base = |n: u64, comm: &str, request: u32, ret: i64, file: FileIdentity| {
+        let mut call = CallRecord {
+            request,
+            ret,
+            file,
+            tgid: 4711,
+            tid: 4712,
+            uid: 1000,
+            comm: comm_bytes(comm),
+            ..CallRecord::default()
+        };
+        call.header.time_ns = n * 1_500_000_000;
+        call.duration_ns = 4_021 * n;
+        call.arg = 0x7ffe_0000_1000;
+        call
+    };
+    let mut script = Scripted::new();
+    script.file(tty, "/dev/pts/3", 0).file(socket, "UDP", file_flags::PSEUDO);
+    script.file(removed, "/tmp/a\u{1b}[31m<b>\n\u{202e}\u{9b}", file_flags::DELETED);
+    script.call(base(1, "stty", 0x5401, 0, tty));
+    script.call(base(2, "stty", 0x5401, -25, tty));
+    script.call(base(3, "a b\u{1b}]0;x", 0xc008_dead, i64::MAX, socket));
+    script.call(CallRecord { fd: u32::MAX, arg: 0, ..base(4, "stty", 0x5402, -9, not_open) });
+    script.call(base(5, "stty", 0x5413, -512, removed));
+    let mut killed = base(6, "stty", 0x5413, -4, unreadable);
+    killed.header.flags = call_flags::KILLED | call_flags::COMPAT;
+    script.call(killed);
+    killed.header.flags = call_flags::NO_RESULT;
+    script.call(killed);
+    script
+}
+
+/// Writes the script to a sink; gives what it wrote.
+fn written<S: Sink>(make: impl FnOnce(Shared) -> S) -> String {
+    let (mut batch, mut assembler) = (Batch::default(), Assembler::default());
+    // Nothing of this machine: a symbol or driver found here would differ elsewhere.
+    let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+    let out = Shared::default();
+    let mut sink = make(out.clone());
+    script().read(&mut batch, Duration::ZERO);
+    for record in batch.records() {
+        if let Assembled::Call(call) = assembler.record(record) {
+            let event: Event = decoder.call(call);
+            sink.event(&event, &mut decoder).expect("written");
+        }
+    }
+    sink.finish().expect("finished");
+    let bytes = out.0.lock().expect("lock").clone();
+    String::from_utf8(bytes).expect("utf-8")
+}
+
+/// 2026-11-20 23:40:00 UTC.
+fn clock() -> WallClock {
+    WallClock::fixed(1_795_218_000_000_000_000)
+}
+
+fn lines(style: TextStyle) -> String {
+    written(|out| Text::new(out, style, clock()))
+}
+
+#[test]
+fn lines_are_as_agreed() {
+    let text = lines(TextStyle::default());
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "hostile names stay text");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn lines_with_every_option() {
+    let style = |time| TextStyle { time, fd: FdStyle::Device, number: true, color: false };
+    let first = |time| lines(style(time)).lines().take(2).collect::<Vec<_>>().join("\n");
+    let all = [TimeStyle::Seconds, TimeStyle::Micros, TimeStyle::Epoch, TimeStyle::Relative].map(first);
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn coloured_lines_are_the_same_text() {
+    let coloured = lines(TextStyle { color: true, ..TextStyle::default() });
+    assert!(coloured.contains("\u{1b}[31m-1 ENOTTY"), "{coloured}");
+    let mut plain = String::new();
+    let mut rest = coloured.as_str();
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        rest = after.split_once('m').expect("end of a colour").1;
+    }
+    assert_eq!(plain + rest, lines(TextStyle::default()));
+}
+
+#[test]
+fn json_lines_are_as_agreed() {
+    let text = written(|out| Jsonl::new(out, clock()));
+    for line in text.lines() {
+        let _: serde_json::Value = serde_json::from_str(line).expect("valid JSON");
+        assert!(line.chars().all(crate::escape::is_plain), "nothing invisible: {line}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_table_of_totals_is_as_agreed() {
+    insta::assert_snapshot!(written(SummarySink::new));
+}
+
+mod hostile {
+    use ioctl_trace_ebpf::{FileRecord, RecordKind};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever a ring buffer or a file holds: no panic, and nothing invisible in what is written.
+        #[test]
+        fn any_records_become_visible_text(
+            records in prop::collection::vec((0_u16..7, prop::collection::vec(any::<u8>(), 0..size_of::<FileRecord>() + 8)), 0..12)
+        ) {
+            let mut assembler = Assembler::default();
+            let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+            let (lines, json) = (Shared::default(), Shared::default());
+            let mut sinks: Vec<Box<dyn Sink>> = vec![
+                Box::new(Text::new(lines.clone(), TextStyle { fd: FdStyle::Device, ..TextStyle::default() }, clock())),
+                Box::new(Jsonl::new(json.clone(), clock())),
+                Box::new(SummarySink::new(Shared::default())),
+            ];
+            for (kind, mut bytes) in records {
+                if let Some(slot) = bytes.get_mut(..2) {
+                    slot.copy_from_slice(&kind.to_ne_bytes());
+                }
+                if let Assembled::Call(mut call) = assembler.record(&bytes) {
+                    // An address that means something on this machine must not make the test depend on it.
+                    call.cgroup = 0;
+                    let event = decoder.call(call);
+                    for sink in &mut sinks {
+                        sink.event(&event, &mut decoder).expect("written");
+                    }
+                }
+                prop_assert!(RecordKind::from_raw(kind).is_some() || kind == 0 || kind > 5);
+            }
+            sinks.iter_mut().for_each(|sink| sink.finish().expect("finished"));
+            for written in [lines, json] {
+                let bytes = written.0.lock().expect("lock").clone();
+                let text = String::from_utf8(bytes).expect("utf-8");
+                prop_assert!(text.chars().all(|c| c == '\n' || crate::escape::is_plain(c)), "{text:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! 32-bit programs, which do not fire the tracepoints of 64-bit system calls.
+#![cfg(target_arch = "x86_64")]
+
+use std::process::Command;
+
+use crate::trace::{events, have_root, ioctl_trace, number, run, stderr, text};
+
+#[test]
+fn calls_of_32_bit_programs_are_seen() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let (program, trace) = (dir.path().join("compat32"), dir.path().join("trace.jsonl"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/compat32.c");
+    let gcc = ["-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-O1", "-o"];
+    assert!(Command::new("gcc").args(gcc).arg(&program).arg(source).status().expect("gcc").success());
+    let mut command = ioctl_trace(["-o"]);
+    command.arg(&trace).arg("--").arg(&program);
+    let output = run(command);
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+    let events = events(&trace);
+    let seen: Vec<_> =
+        events.iter().map(|e| (text(e, "/request/name"), number(e, "/fd"), number(e, "/ret"))).collect();
+    let fionread = ("FIONREAD", Some(3), Some(0));
+    assert_eq!(seen, [fionread, fionread, fionread, ("TCGETS", Some(-1), Some(-9))], "{}", stderr(&output));
+    assert!(events.iter().all(|e| e["compat"] == true));
+    assert!(text(&events[0], "/path").starts_with("pipe:["));
+}

@@ -1,0 +1,13 @@
+//! The program against the running kernel. These tests need root and BPF; where there is root they fail rather than
+//! skip, because then the kernel must be usable.
+
+#![expect(clippy::expect_used, reason = "tests")]
+
+mod accounts;
+mod compare;
+mod compat;
+mod errors;
+mod exact;
+mod lifecycle;
+mod select;
+mod trace;
