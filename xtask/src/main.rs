@@ -1,6 +1,7 @@
-//! Developer commands: `cargo xtask setup|run|test|registry|bench`.
+//! Developer commands: `cargo xtask setup|run|test|registry|bench|picture`.
 
 mod bench;
+mod picture;
 mod registry;
 mod setup;
 mod sh;
@@ -34,6 +35,8 @@ enum Command {
     Registry(registry::RegistryArgs),
     /// Measure what tracing costs, beside strace, perf trace and bpftrace
     Bench(bench::BenchArgs),
+    /// Take the README's picture of the dashboard
+    Picture,
 }
 
 fn main() -> ExitCode {
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Test => test::test().map(|()| 0),
         Command::Registry(args) => registry::run(&args).map(|()| 0),
         Command::Bench(args) => bench::bench(&args).map(|()| 0),
+        Command::Picture => picture::picture().map(|()| 0),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,0 +1,181 @@
+//! The README's picture: the real program on a real terminal, photographed.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    setup,
+    sh::{self, cargo, install_missing, loudly, succeeds},
+};
+
+const COLUMNS: u16 = 110;
+const ROWS: u16 = 30;
+/// Name of the terminal multiplexer's server, so that nobody else's is touched.
+const SERVER: &str = "ioctl-trace-picture";
+/// Programs that give the dashboard something to show, each in a loop.
+const LOADS: &[&str] = &[
+    "script -qefc 'stty -a; ls --color=auto /etc' /dev/null",
+    "losetup -l; blockdev --getsz --getss /dev/loop0",
+    "ip tuntap add dev tap77 mode tap; ip tuntap del dev tap77 mode tap",
+    "stty -a </dev/null; ls --color /proc/self/fd",
+];
+
+/// Takes the picture and writes it to `docs/dashboard.svg`.
+///
+/// # Errors
+/// When the program cannot be built or does not show itself.
+pub fn picture() -> Result<()> {
+    setup::setup()?;
+    install_missing("the picture", &[("tmux", "tmux"), ("losetup", "mount"), ("ip", "iproute2")])?;
+    loudly(cargo().args(["build", "--quiet", "--release", "-p", "ioctl-trace"]))?;
+    let mut loads = LOADS.iter().map(|script| load(script)).collect::<Result<Vec<_>>>()?;
+    let shown = photograph();
+    // Nothing may keep running when taking the picture failed.
+    let _ = tmux(&["kill-server"]);
+    for load in &mut loads {
+        let _ = load.kill();
+        let _ = load.wait();
+    }
+    let docs = sh::root().join("docs");
+    fs::create_dir_all(&docs)?;
+    fs::write(docs.join("dashboard.svg"), svg(&shown?))?;
+    Ok(())
+}
+
+fn load(script: &str) -> Result<Child> {
+    let script = format!("while sleep 0.05; do {{ {script}; }} >/dev/null 2>&1; done");
+    Ok(sh::as_root("sh").args(["-c", &script]).stdin(Stdio::null()).spawn()?)
+}
+
+fn tmux(args: &[&str]) -> Result<String> {
+    let output = Command::new("tmux").args(["-L", SERVER]).args(args).output()?;
+    if !output.status.success() {
+        bail!("tmux {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// What the terminal shows once there is a screenful of calls.
+fn photograph() -> Result<String> {
+    let sudo = if sh::is_root() { "" } else { "sudo " };
+    let program = format!("{sudo}{} -a", sh::target().join("release/ioctl-trace").display());
+    let (columns, rows) = (COLUMNS.to_string(), ROWS.to_string());
+    tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows, &program])?;
+    tmux(&["set-option", "-g", "default-terminal", "tmux-256color"])?;
+    let begin = Instant::now();
+    // A few seconds of calls, so that totals and rates are those of a running system.
+    while begin.elapsed() < Duration::from_secs(8) {
+        std::thread::sleep(Duration::from_millis(200));
+        if !succeeds("tmux", &["-L", SERVER, "has-session"]) {
+            bail!("ioctl-trace ended before it was photographed");
+        }
+    }
+    tmux(&["capture-pane", "-e", "-p"])
+}
+
+const CELL_WIDTH: f32 = 8.4;
+const CELL_HEIGHT: f32 = 17.0;
+const BACKGROUND: &str = "#16181d";
+const FOREGROUND: &str = "#d5d8de";
+const PALETTE: [&str; 16] = [
+    "#1c1f26", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#abb2bf", "#6b7280",
+    "#ff7b86", "#b5e08f", "#ffd98a", "#82c4ff", "#dd94f2", "#77d5e0", "#ffffff",
+];
+
+/// A screen, with its escape sequences, as a picture.
+fn svg(screen: &str) -> String {
+    let mut terminal = vt100::Parser::new(ROWS, COLUMNS, 0);
+    terminal.process(screen.trim_end_matches('\n').replace('\n', "\r\n").as_bytes());
+    let (width, height) = (f32::from(COLUMNS) * CELL_WIDTH + 20.0, f32::from(ROWS) * CELL_HEIGHT + 20.0);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">\n\
+         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n\
+         <g font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" xml:space=\"preserve\">\n"
+    );
+    for row in 0..ROWS {
+        let mut column = 0;
+        while column < COLUMNS {
+            column = run(terminal.screen(), row, column, &mut svg);
+        }
+    }
+    svg.push_str("</g>\n</svg>\n");
+    svg
+}
+
+/// Draws cells of one look, beginning at a column; gives the column behind them.
+fn run(screen: &vt100::Screen, row: u16, start: u16, svg: &mut String) -> u16 {
+    let look = |column: u16| {
+        let cell = screen.cell(row, column)?;
+        let (front, back) = (color(cell.fgcolor(), FOREGROUND), color(cell.bgcolor(), BACKGROUND));
+        let (front, back) = if cell.inverse() { (back, front) } else { (front, back) };
+        Some((front, back, cell.bold(), cell.dim()))
+    };
+    let Some(first) = look(start) else { return COLUMNS };
+    let mut text = String::new();
+    let mut end = start;
+    while end < COLUMNS && look(end).as_ref() == Some(&first) {
+        let contents = screen.cell(row, end).map(vt100::Cell::contents).unwrap_or_default();
+        text.push_str(if contents.is_empty() { " " } else { contents });
+        end += 1;
+    }
+    let (front, back, bold, dim) = first;
+    let (x, y) = (10.0 + f32::from(start) * CELL_WIDTH, 10.0 + f32::from(row) * CELL_HEIGHT);
+    let width = f32::from(end - start) * CELL_WIDTH;
+    // Writing to a string cannot fail.
+    if back != BACKGROUND {
+        let _ = writeln!(
+            svg,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{back}\"/>"
+        );
+    }
+    if !text.trim().is_empty() {
+        let weight = if bold { " font-weight=\"bold\"" } else { "" };
+        let opacity = if dim { " opacity=\"0.6\"" } else { "" };
+        let escaped = text.trim_end().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let drawn = f32::from(u16::try_from(text.trim_end().chars().count()).unwrap_or(0)) * CELL_WIDTH;
+        let _ = writeln!(
+            svg,
+            "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{drawn:.1}\" fill=\"{front}\"{weight}{opacity}>{escaped}</text>",
+            y + 13.0
+        );
+    }
+    end
+}
+
+fn color(color: vt100::Color, default: &str) -> String {
+    match color {
+        vt100::Color::Default => default.to_owned(),
+        vt100::Color::Rgb(r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
+        vt100::Color::Idx(index) => match PALETTE.get(usize::from(index)) {
+            Some(named) => (*named).to_owned(),
+            None if index >= 232 => {
+                let grey = 8 + (index - 232) * 10;
+                format!("#{grey:02x}{grey:02x}{grey:02x}")
+            }
+            None => {
+                let level = |n: u8| if n == 0 { 0 } else { 55 + n * 40 };
+                let cube = index - 16;
+                format!("#{:02x}{:02x}{:02x}", level(cube / 36), level(cube / 6 % 6), level(cube % 6))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_colours_reach_the_picture() {
+        let svg = svg("\u{1b}[31mred\u{1b}[0m <b> \u{1b}[7minverse\u{1b}[0m\nsecond");
+        for expected in ["fill=\"#e06c75\">red<", "&lt;b&gt;", ">inverse<", ">second<"] {
+            assert!(svg.contains(expected), "{expected} in {svg}");
+        }
+    }
+}
