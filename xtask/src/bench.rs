@@ -3,8 +3,10 @@
 use std::{
     fmt::Write as _,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};

@@ -131,10 +131,21 @@ impl Live {
         if !crate::process::may_trace() {
             return Err(LiveError::Privileges);
         }
-        let config = config_of(setup)?;
+        // Both read the kernel's whole type information, which takes a while.
+        let (offsets, mut loader) = std::thread::scope(|scope| {
+            let offsets = scope.spawn(|| {
+                let mut config = Config::ZERO;
+                offsets::fill(&mut config, Path::new(offsets::VMLINUX)).map(|()| config)
+            });
+            let loader = EbpfLoader::new();
+            (offsets.join(), loader)
+        });
+        let offsets = offsets
+            .map_err(|_| kernel("cannot read the kernel's type information", io::Error::other("panic")))??;
+        let config = config_of(setup, offsets);
         let log_level: u8 = if setup.verbose { aya_log::Level::Debug as u8 } else { 0 };
         let config = Shared(config);
-        let ebpf = EbpfLoader::new()
+        let ebpf = loader
             .override_global("CONFIG", &config, true)
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("EVENTS", setup.buffer_bytes)
@@ -344,9 +355,10 @@ fn kernel(what: &'static str, error: impl std::error::Error + Send + Sync + 'sta
     LiveError::Kernel { what, source: Box::new(error) }
 }
 
-fn config_of(setup: &Setup) -> Result<Config, LiveError> {
+/// The settings, beside the offsets.
+fn config_of(setup: &Setup, offsets: Config) -> Config {
     let wanted = &setup.wanted;
-    let mut config = Config {
+    Config {
         own_tgid: std::process::id(),
         spawner_tid: if wanted.own_children { nix::unistd::gettid().as_raw().cast_unsigned() } else { 0 },
         by_pid: u32::from(wanted.pids.is_some()),
@@ -361,10 +373,8 @@ fn config_of(setup: &Setup) -> Result<Config, LiveError> {
         } as u32,
         summary_only: u32::from(setup.summary_only),
         watermark: setup.buffer_bytes / 4,
-        ..Config::ZERO
-    };
-    offsets::fill(&mut config, Path::new(offsets::VMLINUX))?;
-    Ok(config)
+        ..offsets
+    }
 }
 
 /// Makes sure that the tracepoints can be found. `true` if tracefs had to be mounted for that.

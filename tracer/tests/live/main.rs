@@ -6,6 +6,7 @@
 mod accounts;
 mod compare;
 mod compat;
+mod dashboard;
 mod errors;
 mod exact;
 mod lifecycle;

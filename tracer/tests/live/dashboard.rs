@@ -1,0 +1,120 @@
+//! The dashboard on a real terminal: it shows what happens, obeys keys, and gives the terminal back.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use crate::trace::{Running, exerciser, have_root, until};
+
+/// A terminal of its own, gone when out of sight.
+struct Terminal {
+    server: String,
+}
+
+impl Terminal {
+    /// Runs a shell command on a terminal of 100 × 30.
+    fn run(name: &str, script: &str) -> Self {
+        let terminal = Self { server: format!("ioctl-trace-{name}-{}", std::process::id()) };
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", script]);
+        terminal
+    }
+
+    fn tmux(&self, args: &[&str]) -> String {
+        let output = Command::new("tmux").args(["-L", &self.server]).args(args).stdin(Stdio::null()).output();
+        String::from_utf8_lossy(&output.expect("tmux").stdout).into_owned()
+    }
+
+    fn screen(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    /// Waits until the screen shows a text; gives the screen.
+    fn wait_for(&self, text: &str) -> String {
+        until(&format!("`{text}` on the screen"), || {
+            Some(self.screen()).filter(|screen| screen.contains(text))
+        })
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.tmux(&["kill-server"]);
+    }
+}
+
+/// Runs the dashboard between two looks at the terminal's settings, and then waits for a key.
+fn script(dir: &Path, args: &str) -> String {
+    let dir = dir.display();
+    let program = env!("CARGO_BIN_EXE_ioctl-trace");
+    format!(
+        "stty -g >{dir}/before; {program} {args}; echo code $?; stty -g >{dir}/after; echo over; read wait"
+    )
+}
+
+fn assert_restored(terminal: &Terminal, dir: &Path) {
+    let settings = |name: &str| fs::read_to_string(dir.join(name)).expect("settings");
+    assert_eq!(settings("before"), settings("after"));
+    let flags = terminal.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"]);
+    assert_eq!(flags.trim(), "0 1 0", "normal screen, cursor shown, no mouse");
+}
+
+#[test]
+fn it_shows_calls_obeys_keys_and_restores_the_terminal() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let load = Running::start(Command::new(exerciser()).arg("--forever"));
+    let terminal = Terminal::run("keys", &script(dir.path(), &format!("-p {}", load.pid())));
+    let screen = terminal.wait_for("FIONREAD");
+    assert!(screen.contains("exercis") && screen.contains("pipe:["), "{screen}");
+    terminal.tmux(&["send-keys", "?"]);
+    terminal.wait_for("quit");
+    terminal.tmux(&["send-keys", "Escape"]);
+    terminal.tmux(&["send-keys", "Space"]);
+    terminal.wait_for("PAUSED");
+    terminal.tmux(&["send-keys", "Space"]);
+    until("going on", || (!terminal.screen().contains("PAUSED")).then_some(()));
+    terminal.tmux(&["send-keys", "q"]);
+    let screen = terminal.wait_for("over");
+    assert!(
+        screen.contains("ioctl-trace: ") && screen.contains(" calls in ") && screen.contains("code 0"),
+        "{screen}"
+    );
+    assert_restored(&terminal, dir.path());
+}
+
+#[test]
+fn it_stays_when_everyone_has_ended_and_leaves_on_a_signal() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let load = Running::start(Command::new(exerciser()).arg("--forever"));
+    let terminal = Terminal::run("end", &script(dir.path(), &format!("-p {}", load.pid())));
+    terminal.wait_for("FIONREAD");
+    drop(load);
+    let screen = terminal.wait_for("ended");
+    assert!(screen.contains("FIONREAD"), "what was seen stays: {screen}");
+    let pid = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", pid.trim())).expect("children");
+    let tracer: i32 = children.trim().parse().expect("the tracer is the shell's only child");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(tracer), nix::sys::signal::Signal::SIGTERM)
+        .expect("signal");
+    terminal.wait_for("over");
+    assert_restored(&terminal, dir.path());
+}
+
+#[test]
+fn errors_are_told_on_the_screen_that_was_there() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let terminal = Terminal::run("error", &script(dir.path(), "-a --cgroup /tmp"));
+    let screen = terminal.wait_for("over");
+    assert!(screen.contains("ioctl-trace: cgroup /tmp: ") && screen.contains("code 1"), "{screen}");
+    assert_restored(&terminal, dir.path());
+}
