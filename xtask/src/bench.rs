@@ -182,26 +182,25 @@ impl Bench {
     /// Milliseconds from starting the program to the first line it shows of a process that calls all the time.
     fn first_call_ms(&self) -> Result<f64> {
         let mut load = Command::new(&self.load).arg("--forever").spawn()?;
-        let begin = std::time::Instant::now();
         let shown =
             first_byte(Command::new(&self.trace).args(["-q", "--no-tui", "-p", &load.id().to_string()]));
-        let elapsed = begin.elapsed();
         load.kill()?;
         load.wait()?;
-        shown?;
-        Ok(elapsed.as_secs_f64() * 1e3)
+        Ok(shown?.as_secs_f64() * 1e3)
     }
 }
 
-/// Starts a command and returns when it has written something.
-fn first_byte(command: &mut Command) -> Result<()> {
+/// Time from starting a command to the first byte it writes; waits for its end.
+fn first_byte(command: &mut Command) -> Result<Duration> {
+    let begin = Instant::now();
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut out = child.stdout.take().context("no output")?;
-    std::io::Read::read_exact(&mut out, &mut [0])?;
+    out.read_exact(&mut [0])?;
+    let elapsed = begin.elapsed();
     // A closed output is what ends the program.
     drop(out);
     child.wait()?;
-    Ok(())
+    Ok(elapsed)
 }
 
 fn median(values: &mut [f64]) -> f64 {
