@@ -169,9 +169,22 @@ fn announced(record: &FileRef<'_>) -> File {
         // Other filesystems without directories make up names of their own (`net:[…]`): only the kernel knows how.
         _ if pseudo => process::fd_target(record.tgid, record.fd, file.ino)
             .unwrap_or_else(|| first_component(record.path).to_vec()),
-        _ => join(record.path, file.truncated),
+        _ if file.truncated => match full_path(record, &file) {
+            Some(path) => {
+                file.truncated = false;
+                path
+            }
+            None => join(record.path, true),
+        },
+        _ => join(record.path, false),
     };
     file
+}
+
+/// The path of a file whose record was too small for it, from a process that may still have it open.
+fn full_path(record: &FileRef<'_>, file: &File) -> Option<Vec<u8>> {
+    let path = process::fd_target(record.tgid, record.fd, file.ino)?;
+    Some(if file.deleted { path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec() } else { path })
 }
 
 fn first_component(path: &[u8]) -> &[u8] {

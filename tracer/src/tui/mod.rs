@@ -1,7 +1,7 @@
 //! The dashboard: a live list of calls, totals per request and device, and how tracing goes.
 //!
-//! The session runs on a thread of its own; keys and signals have theirs. All of them send [`model::Msg`]s through one
-//! bounded queue to the thread that owns the [`model::Model`] and draws it.
+//! The session runs on a thread of its own; keys and signals have theirs. All of them send messages through one
+//! bounded queue to the thread that owns the model and draws it.
 
 mod banners;
 mod calls;
