@@ -11,7 +11,7 @@ use ioctl_trace_ebpf::{
 
 use super::{
     file, filter,
-    maps::{IN_FLIGHT, SUMMARY, count, header, reserve, submit},
+    maps::{IN_FLIGHT, SUMMARY, Scratch, count, header, reserve, scratch, submit},
     path,
     read::{config, current_task, read},
 };
@@ -36,17 +36,18 @@ pub fn enter<C: EbpfContext>(ctx: &C, fd: u32, request: u32, arg: u64, flags: u1
         });
         return;
     }
-    let file = file::identify(fd);
-    if file.status == FileStatus::Unreadable as u32 {
+    let Some(Scratch { slot, block }) = scratch() else { return };
+    *slot = InFlight { arg, fd, request, tgid, flags: u32::from(flags), ..InFlight::default() };
+    file::identify(&mut slot.file, block, fd);
+    if slot.file.status == FileStatus::Unreadable as u32 {
         debug!(ctx, "cannot read the file behind fd {} of thread {}", fd, tid);
     }
-    if file.status == FileStatus::Known as u32 && config!(summary_only) == 0 {
-        path::announce(ctx, &file, tgid, fd);
+    if slot.file.status == FileStatus::Known as u32 && config!(summary_only) == 0 {
+        path::announce(ctx, block, &slot.file, tgid, fd);
     }
     // SAFETY: the helper has no preconditions.
-    let enter_ns = unsafe { generated::bpf_ktime_get_ns() };
-    let slot = InFlight { enter_ns, arg, fd, request, tgid, flags: u32::from(flags), file };
-    let kept = IN_FLIGHT.insert(tid, slot, 0).is_ok();
+    slot.enter_ns = unsafe { generated::bpf_ktime_get_ns() };
+    let kept = IN_FLIGHT.insert(tid, &*slot, 0).is_ok();
     if !kept {
         warn!(ctx, "too many calls in flight: a call of thread {} is lost", tid);
     }

@@ -8,7 +8,7 @@ use aya_ebpf::{
 };
 use ioctl_trace_ebpf::{COMM_LEN, Counters, InFlight, RecordHeader, RecordKind, SummaryKey, SummaryValue};
 
-use super::read::config;
+use super::read::{Block, config};
 
 /// What is remembered of a file whose path has been sent: a change means another file, or another name.
 #[repr(C)]
@@ -18,6 +18,25 @@ pub struct SentPath {
     pub name_hash: u64,
     pub parent: u64,
     pub pprev: u64,
+}
+
+/// Room to work in: a BPF stack has 512 bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Scratch {
+    pub slot: InFlight,
+    pub block: Block,
+}
+
+/// One entry.
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// This CPU's scratch room. No two programs that use it can meet on one CPU: system call tracepoints are not preempted.
+#[inline(always)]
+pub fn scratch() -> Option<&'static mut Scratch> {
+    // SAFETY: the entry belongs to this CPU, see above.
+    SCRATCH.get_ptr_mut(0).map(|scratch| unsafe { &mut *scratch })
 }
 
 /// Records to the user side. The size is set at load time.

@@ -11,7 +11,7 @@ use ioctl_trace_ebpf::{FileIdentity, FileRecord, PATH_BYTES, RecordKind, file_fl
 
 use super::{
     maps::{SENT_PATHS, SentPath, count, header, reserve, submit},
-    read::{config, read},
+    read::{Block, config, first_of, read},
 };
 
 /// Longest name of a directory entry, its NUL included (`NAME_MAX + 1`).
@@ -21,8 +21,8 @@ const MAX_STEPS: usize = 40;
 
 /// Sends the file's path unless the user side has it already.
 #[inline(always)]
-pub fn announce<C: EbpfContext>(ctx: &C, file: &FileIdentity, tgid: u32, fd: u32) {
-    let Ok(now) = names(file.file) else { return };
+pub fn announce<C: EbpfContext>(ctx: &C, block: &mut Block, file: &FileIdentity, tgid: u32, fd: u32) {
+    let Ok(now) = names(block, file.file) else { return };
     if let Some(sent) = SENT_PATHS.get_ptr(file.file) {
         // SAFETY: map values live until the program ends; a torn read only sends the path once more.
         if unsafe { *sent } == now {
@@ -42,14 +42,11 @@ pub fn announce<C: EbpfContext>(ctx: &C, file: &FileIdentity, tgid: u32, fd: u32
 }
 
 #[inline(always)]
-fn names(file: u64) -> Result<SentPath, i32> {
+fn names(block: &mut Block, file: u64) -> Result<SentPath, i32> {
     let dentry: u64 = read(file, config!(file_dentry_off))?;
-    Ok(SentPath {
-        dentry,
-        name_hash: read(dentry, config!(dentry_hash_off))?,
-        parent: read(dentry, config!(dentry_parent_off))?,
-        pprev: read(dentry, config!(dentry_pprev_off))?,
-    })
+    let (hash, parent, pprev) = (config!(dentry_hash_off), config!(dentry_parent_off), config!(dentry_pprev_off));
+    let block = block.fill::<40>(dentry, first_of([hash, parent, pprev]))?;
+    Ok(SentPath { dentry, name_hash: block.get(hash)?, parent: block.get(parent)?, pprev: block.get(pprev)? })
 }
 
 #[inline(always)]

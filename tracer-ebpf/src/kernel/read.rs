@@ -2,7 +2,10 @@
 
 use aya_ebpf::{
     bindings::task_struct,
-    helpers::{bpf_get_current_task, bpf_probe_read_kernel},
+    helpers::{
+        bpf_get_current_task, bpf_probe_read_kernel,
+        generated::bpf_probe_read_kernel as bpf_probe_read_kernel_bytes,
+    },
 };
 use ioctl_trace_ebpf::Config;
 
@@ -29,6 +32,61 @@ pub fn setting(field: impl FnOnce(&'static Config) -> &'static u32) -> u32 {
 pub fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
     // SAFETY: `bpf_probe_read_kernel` checks the address and fails instead of faulting.
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }
+}
+
+/// Words of a [`Block`].
+const BLOCK_WORDS: usize = 12;
+
+/// The interesting part of a structure, copied at once: what a read costs is the call of the helper, not the bytes.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Block {
+    words: [u64; BLOCK_WORDS],
+}
+
+impl Block {
+    /// Copies the structure at `address` from offset `first` on; gives the part that can then be asked for members.
+    #[inline(always)]
+    pub fn fill<const BYTES: usize>(&mut self, address: u64, first: u32) -> Result<Part<'_, BYTES>, i32> {
+        const { assert!(BYTES <= BLOCK_WORDS * 8) };
+        let from = (address + u64::from(first)) as *const core::ffi::c_void;
+        // SAFETY: the block has room for `BYTES`; the helper checks the source.
+        let status = unsafe { bpf_probe_read_kernel_bytes(self.words.as_mut_ptr().cast(), BYTES as u32, from) };
+        if status == 0 { Ok(Part { block: self, address, first }) } else { Err(status as i32) }
+    }
+}
+
+/// `BYTES` of a structure in a [`Block`].
+pub struct Part<'b, const BYTES: usize> {
+    block: &'b Block,
+    address: u64,
+    first: u32,
+}
+
+impl<const BYTES: usize> Part<'_, BYTES> {
+    /// A member at an offset of the structure; one that lies outside of the part is read by itself. Offsets are
+    /// constants to the verifier, which removes the way that is not taken.
+    #[inline(always)]
+    pub fn get<T: Copy>(&self, offset: u32) -> Result<T, i32> {
+        if offset < self.first || (offset - self.first) as usize + size_of::<T>() > BYTES {
+            return read(self.address, offset);
+        }
+        let start = self.block.words.as_ptr().cast::<u8>();
+        // SAFETY: the member is within the part, and integers may be made from any bytes.
+        Ok(unsafe { start.add((offset - self.first) as usize).cast::<T>().read() })
+    }
+}
+
+/// The least of some offsets.
+#[inline(always)]
+pub fn first_of<const N: usize>(offsets: [u32; N]) -> u32 {
+    let mut first = u32::MAX;
+    for offset in offsets {
+        if offset < first {
+            first = offset;
+        }
+    }
+    first
 }
 
 /// Address of the running task's `task_struct`.
