@@ -53,6 +53,10 @@ config! {
     task_files_off,
     /// `task_struct.signal`
     task_signal_off,
+    /// `task_struct.mm`
+    task_mm_off,
+    /// `mm_struct.task_size`
+    mm_size_off,
     /// `task_struct.tgid`
     task_tgid_off,
     /// `task_struct.group_leader`

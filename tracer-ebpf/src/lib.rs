@@ -11,7 +11,7 @@ mod summary;
 pub use config::{Config, RequestMode};
 pub use record::{
     CallRecord, FileIdentity, FileRecord, FileStatus, InFlight, PATH_BYTES, ProcessRecord, RecordHeader,
-    RecordKind, call_flags, file_flags,
+    RecordKind, call_flags, file_flags, process_flags,
 };
 pub use summary::{BUCKETS, Counters, SummaryKey, SummaryValue, bucket_of, bucket_upper_ns};
 

@@ -15,7 +15,7 @@ pub enum RecordKind {
     File = 2,
     /// A wanted process made a child process: [`ProcessRecord`].
     Fork = 3,
-    /// A wanted process executed a program: [`ProcessRecord`].
+    /// A wanted process, or one that could be, executed a 32-bit program: [`ProcessRecord`].
     Exec = 4,
     /// A wanted process ended (its last thread): [`ProcessRecord`].
     Exit = 5,
@@ -68,6 +68,12 @@ pub mod file_flags {
     pub const DELETED: u16 = 2;
     /// The file belongs to no directory tree (socket, pipe, anonymous inode); the only component is its own name.
     pub const PSEUDO: u16 = 4;
+}
+
+/// Flags of a [`ProcessRecord`].
+pub mod process_flags {
+    /// The program is a 32-bit one on a 64-bit kernel.
+    pub const COMPAT: u16 = 1;
 }
 
 /// Whether a [`FileIdentity`] could be read.

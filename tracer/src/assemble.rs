@@ -3,7 +3,9 @@
 use std::{num::NonZeroUsize, sync::Arc};
 
 use ioctl_registry::DeviceKind;
-use ioctl_trace_ebpf::{CallRecord, FileIdentity, FileStatus, InFlight, RecordKind, call_flags, file_flags};
+use ioctl_trace_ebpf::{
+    CallRecord, FileIdentity, FileStatus, InFlight, RecordKind, call_flags, file_flags, process_flags,
+};
 use lru::LruCache;
 
 use crate::{
@@ -27,7 +29,9 @@ pub enum Assembled {
     /// A call, ready to be decoded.
     Call(Call),
     /// A wanted process ended.
-    ProcessEnded(u32),
+    ProcessEnded,
+    /// A wanted process, or one that could be, now runs a 32-bit program.
+    Compat,
     /// Nothing of interest by itself.
     Nothing,
     /// The bytes were no record.
@@ -56,7 +60,12 @@ impl Assembler {
                 self.files.put(file.file.file, Arc::new(announced(&file)));
                 Assembled::Nothing
             }
-            Ok(Record::Process(RecordKind::Exit, process)) => Assembled::ProcessEnded(process.tgid),
+            Ok(Record::Process(RecordKind::Exit, _)) => Assembled::ProcessEnded,
+            Ok(Record::Process(RecordKind::Exec, process))
+                if process.header.flags & process_flags::COMPAT != 0 =>
+            {
+                Assembled::Compat
+            }
             Ok(Record::Process(..)) => Assembled::Nothing,
             Err(error) => Assembled::Damaged(error),
         }

@@ -4,12 +4,13 @@ use std::{
     ffi::OsString,
     io,
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{Command, ExitStatus},
 };
 
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 
-use crate::raw;
+use crate::{process, raw};
 
 /// A command to start.
 #[derive(Clone, Debug)]
@@ -64,6 +65,18 @@ pub fn prepare(spec: &Spec) -> Result<Command, CommandError> {
 fn supplementary_groups(user: &User) -> Vec<Gid> {
     let name = std::ffi::CString::new(user.name.as_bytes()).unwrap_or_default();
     getgrouplist(&name, user.gid).unwrap_or_else(|_| vec![user.gid])
+}
+
+/// Whether the program is a 32-bit one, as far as can be told before it runs: a script's interpreter is not looked at.
+#[must_use]
+pub fn is_32_bit(spec: &Spec) -> bool {
+    let Some(program) = spec.argv.first().map(Path::new) else { return false };
+    if program.components().count() > 1 {
+        return process::is_32_bit(program);
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|dir| dir.join(program)).find(|file| file.is_file());
+    found.is_some_and(|file| process::is_32_bit(&file))
 }
 
 /// What a shell would report: the exit code, or 128 and the signal that killed it.

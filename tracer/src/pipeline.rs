@@ -66,11 +66,11 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Takes a batch through to the outputs. `true` if a wanted process ended.
+    /// Takes a batch through to the outputs, and tells what else it brought.
     ///
     /// # Errors
     /// The first output that cannot be written.
-    pub fn batch(&mut self, batch: &Batch) -> io::Result<bool> {
+    pub fn batch(&mut self, batch: &Batch, notify: &dyn Fn(News)) -> io::Result<()> {
         let mut ended = false;
         for record in batch.records() {
             match self.assembler.record(record) {
@@ -79,7 +79,9 @@ impl Stage {
                     let event = self.decoder.call(call);
                     self.event(&event)?;
                 }
-                Assembled::ProcessEnded(_) => ended = true,
+                Assembled::ProcessEnded => ended = true,
+                // This one is urgent: until it is acted upon calls are missed.
+                Assembled::Compat => notify(News::Compat),
                 Assembled::Nothing => {}
                 Assembled::Damaged(error) => {
                     self.progress.damaged.fetch_add(1, Ordering::Relaxed);
@@ -87,7 +89,11 @@ impl Stage {
                 }
             }
         }
-        Ok(ended)
+        self.flush()?;
+        if ended {
+            notify(News::ProcessEnded);
+        }
+        Ok(())
     }
 
     /// Writes one event, if it is wanted.
@@ -121,8 +127,19 @@ pub struct Pipeline {
     writer: JoinHandle<(Stage, End)>,
 }
 
-/// Told by the writing thread: `true` when it ends, `false` when a wanted process has ended.
-pub type Notify = Box<dyn Fn(bool) + Send>;
+/// What the writing thread tells while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A wanted process has ended, and what it did has been written.
+    ProcessEnded,
+    /// There is a 32-bit program to watch.
+    Compat,
+    /// The outputs have ended.
+    OutputsEnded,
+}
+
+/// Receives the news.
+pub type Notify = Box<dyn Fn(News) + Send>;
 
 impl Pipeline {
     /// Starts both threads.
@@ -141,7 +158,7 @@ impl Pipeline {
             let end = write_all(&mut stage, &incoming, &used, notify.as_ref());
             // Without a receiver the reader ends too.
             drop(incoming);
-            notify(true);
+            notify(News::OutputsEnded);
             (stage, end)
         })?;
         Ok(Self { stop, reader, writer })
@@ -187,13 +204,11 @@ fn write_all(
     stage: &mut Stage,
     incoming: &Receiver<Batch>,
     used: &SyncSender<Batch>,
-    notify: &(dyn Fn(bool) + Send),
+    notify: &dyn Fn(News),
 ) -> End {
     while let Ok(batch) = incoming.recv() {
-        match stage.batch(&batch).and_then(|ended| stage.flush().map(|()| ended)) {
-            Ok(true) => notify(false),
-            Ok(false) => {}
-            Err(error) => return End::Output(error),
+        if let Err(error) = stage.batch(&batch, notify) {
+            return End::Output(error);
         }
         match used.try_send(batch) {
             // A full queue of used batches only means that there are enough of them.
@@ -281,8 +296,9 @@ mod tests {
             .process(RecordKind::Exit, ProcessRecord { tgid: 5, ..ProcessRecord::default() });
         let ended = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&ended);
-        let notify =
-            Box::new(move |all: bool| seen.store(!all || seen.load(Ordering::Relaxed), Ordering::Relaxed));
+        let notify = Box::new(move |news| {
+            seen.fetch_or(news == News::ProcessEnded, Ordering::Relaxed);
+        });
         let pipeline =
             Pipeline::start(Box::new(script), stage(sink.clone(), "TIOCGWINSZ"), notify).expect("threads");
         let (stage, _) = pipeline.finish();

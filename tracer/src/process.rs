@@ -71,6 +71,24 @@ pub fn is_alive(pid: u32) -> bool {
     })
 }
 
+/// Whether a file is a 32-bit program: an ELF file of class 32 (`e_ident[EI_CLASS]` is 1).
+#[must_use]
+pub fn is_32_bit(program: &Path) -> bool {
+    let mut ident = [0; 5];
+    let read = fs::File::open(program).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut ident));
+    read.is_ok() && ident == *b"\x7fELF\x01"
+}
+
+/// Whether one of these processes runs a 32-bit program; `None` stands for all processes.
+#[must_use]
+pub fn any_32_bit(pids: Option<&[u32]>) -> bool {
+    let runs = |pid: u32| is_32_bit(Path::new(&format!("/proc/{pid}/exe")));
+    match pids {
+        Some(pids) => pids.iter().any(|pid| runs(*pid)),
+        None => all_pids().any(runs),
+    }
+}
+
 /// All descendants of `roots` that exist now.
 #[must_use]
 pub fn descendants(roots: &[u32]) -> Vec<u32> {

@@ -23,7 +23,7 @@ use crate::{
     clock::monotonic_ns,
     command::{self, CommandError, Spec},
     decode::{Decoder, Detail},
-    pipeline::{End, Pipeline, Progress, Stage},
+    pipeline::{End, News, Pipeline, Progress, Stage},
     process,
     select::Selection,
     sink::{Sink, summary::Summary},
@@ -50,8 +50,18 @@ pub struct Plan {
     pub attached: Option<Box<dyn FnOnce() + Send>>,
     /// Told how things stand, a few times a second.
     pub watcher: Option<SyncSender<Status>>,
-    /// Receives the kernel side's diagnostics.
+    /// Receives warnings and, if the set-up is verbose, the kernel side's diagnostics.
     pub logger: Option<&'static dyn log::Log>,
+}
+
+/// A log record as a line for the user; `None` for what libraries have to say.
+#[must_use]
+pub fn log_line(record: &log::Record<'_>) -> Option<String> {
+    /// Module path of the BPF object, which comes with every record of its log.
+    const KERNEL_SIDE: &str = "ioctl_trace_bpf";
+    let from = record.target();
+    let origin = if from.starts_with(KERNEL_SIDE) { "kernel: " } else { "" };
+    from.starts_with("ioctl_trace").then(|| format!("{origin}{}", record.args()))
 }
 
 /// How things stand.
@@ -146,6 +156,11 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     let symbols = if plan.detail == Detail::Full { Symbols::preload() } else { Symbols::default() };
     let mounted_tracefs = if process::may_trace() { ensure_tracefs()? } else { false };
     let mut live = Live::load(&plan.setup)?;
+    if let Some(logger) = plan.logger {
+        // There is one session in a process; a second one keeps the first one's logger.
+        let _ = log::set_logger(logger);
+        log::set_max_level(if plan.setup.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn });
+    }
     let mut kernel_log = plan.logger.filter(|_| plan.setup.verbose).and_then(|logger| live.take_log(logger));
     let progress = Arc::new(Progress::default());
     let stage = Stage {
@@ -170,6 +185,9 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     live.attach(plan.setup.wanted.pids.is_some())?;
     let exit = match start_targets(&mut live, &plan) {
         Ok(command) => {
+            if let Err(error) = live.prepare_compat() {
+                log::warn!("32-bit programs cannot be watched: {error}");
+            }
             if let Some(attached) = plan.attached.take() {
                 attached();
             }
@@ -218,6 +236,9 @@ fn start_targets(live: &mut Live, plan: &Plan) -> Result<Option<Child>, SessionE
                 }
             }
         }
+        if process::any_32_bit(Some(&live.targets())) {
+            live.attach_compat()?;
+        }
         for pid in live.targets() {
             // It may have ended before the exit probe was attached, which would then never remove it.
             if !process::is_alive(pid) {
@@ -230,7 +251,13 @@ fn start_targets(live: &mut Live, plan: &Plan) -> Result<Option<Child>, SessionE
             return Err(SessionError::NoProcess(*pid));
         }
     }
+    if wanted.pids.is_none() && process::any_32_bit(None) {
+        live.attach_compat()?;
+    }
     let Some(spec) = &plan.command else { return Ok(None) };
+    if command::is_32_bit(spec) {
+        live.attach_compat()?;
+    }
     let program = || spec.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
     let command = command::prepare(spec)?;
     let child = tokio::process::Command::from(command).spawn();
@@ -268,7 +295,7 @@ impl Control<'_> {
     async fn until_end(
         &mut self,
         mut command: Option<Child>,
-        mut news: UnboundedReceiver<bool>,
+        mut news: UnboundedReceiver<News>,
     ) -> Option<ExitStatus> {
         let mut tick = tokio::time::interval(TICK);
         let mut exit = None;
@@ -296,8 +323,11 @@ impl Control<'_> {
                 () = self.stop.0.notified() => break,
                 told = news.recv() => match told {
                     // The outputs are gone, so nobody would see what comes.
-                    Some(true) | None => break,
-                    Some(false) => if command.is_none() && self.all_gone() { break },
+                    Some(News::OutputsEnded) | None => break,
+                    Some(News::ProcessEnded) => if command.is_none() && self.all_gone() { break },
+                    Some(News::Compat) => if let Err(error) = self.live.attach_compat() {
+                        log::warn!("32-bit programs are not watched: {error}");
+                    },
                 },
                 _ = tick.tick() => {
                     self.tell();

@@ -96,6 +96,12 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
     entry.submit(u64::from(if crossing { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
 }
 
+/// Sends a record that the user side acts upon.
+#[inline(always)]
+pub fn wake<T>(entry: RingBufEntry<T>) {
+    entry.submit(u64::from(BPF_RB_FORCE_WAKEUP));
+}
+
 #[inline(always)]
 pub fn header(kind: RecordKind, flags: u16, time_ns: u64) -> RecordHeader {
     // SAFETY: the helper has no preconditions.

@@ -44,7 +44,8 @@ pub fn announce<C: EbpfContext>(ctx: &C, block: &mut Block, file: &FileIdentity,
 #[inline(always)]
 fn names(block: &mut Block, file: u64) -> Result<SentPath, i32> {
     let dentry: u64 = read(file, config!(file_dentry_off))?;
-    let (hash, parent, pprev) = (config!(dentry_hash_off), config!(dentry_parent_off), config!(dentry_pprev_off));
+    let (hash, parent, pprev) =
+        (config!(dentry_hash_off), config!(dentry_parent_off), config!(dentry_pprev_off));
     let block = block.fill::<40>(dentry, first_of([hash, parent, pprev]))?;
     Ok(SentPath { dentry, name_hash: block.get(hash)?, parent: block.get(parent)?, pprev: block.get(pprev)? })
 }

@@ -51,7 +51,8 @@ impl Block {
         const { assert!(BYTES <= BLOCK_WORDS * 8) };
         let from = (address + u64::from(first)) as *const core::ffi::c_void;
         // SAFETY: the block has room for `BYTES`; the helper checks the source.
-        let status = unsafe { bpf_probe_read_kernel_bytes(self.words.as_mut_ptr().cast(), BYTES as u32, from) };
+        let status =
+            unsafe { bpf_probe_read_kernel_bytes(self.words.as_mut_ptr().cast(), BYTES as u32, from) };
         if status == 0 { Ok(Part { block: self, address, first }) } else { Err(status as i32) }
     }
 }

@@ -6,13 +6,13 @@ use aya_ebpf::{
     programs::RawTracePointContext,
 };
 use aya_log_ebpf::warn;
-use ioctl_trace_ebpf::{ProcessRecord, RecordKind};
+use ioctl_trace_ebpf::{ProcessRecord, RecordKind, process_flags};
 
 use super::{
     call,
     filter::is_target,
-    maps::{TARGETS, count, header, reserve, submit},
-    read::{config, read},
+    maps::{TARGETS, count, header, reserve, wake},
+    read::{config, current_task, read},
 };
 
 /// The running task made `child`, a new thread or process. It runs before the child does.
@@ -37,16 +37,24 @@ pub fn forked(ctx: &RawTracePointContext, child: u64) {
         return;
     }
     count(|c| c.followed += 1);
-    send(RecordKind::Fork, child_tgid, tgid);
+    send(RecordKind::Fork, 0, child_tgid, tgid);
 }
 
-/// The running task executed a program.
+/// The running task executed a program. Only 32-bit ones are of interest: the user side has to watch their calls in
+/// another way, and soon.
 #[inline(always)]
 pub fn executed() {
     let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if config!(by_pid) != 0 && is_target(tgid) {
-        send(RecordKind::Exec, tgid, 0);
+    if (config!(by_pid) == 0 || is_target(tgid)) && is_compat() {
+        send(RecordKind::Exec, process_flags::COMPAT, tgid, 0);
     }
+}
+
+/// Whether the running task's addresses fit 32 bits.
+#[inline(always)]
+fn is_compat() -> bool {
+    let mm = read::<u64>(current_task(), config!(task_mm_off));
+    matches!(mm.and_then(|mm| read::<u64>(mm, config!(mm_size_off))), Ok(size) if size <= 1 << 32)
 }
 
 /// The running task ends.
@@ -63,12 +71,12 @@ pub fn exited(_ctx: &RawTracePointContext, task: u64) {
         read::<u64>(task, config!(task_signal_off)).and_then(|s| read::<u32>(s, config!(signal_live_off)));
     if matches!(live, Ok(0)) && TARGETS.remove(tgid).is_ok() {
         count(|c| c.ended += 1);
-        send(RecordKind::Exit, tgid, 0);
+        send(RecordKind::Exit, 0, tgid, 0);
     }
 }
 
 #[inline(always)]
-fn send(kind: RecordKind, tgid: u32, parent: u32) {
+fn send(kind: RecordKind, flags: u16, tgid: u32, parent: u32) {
     let Some(mut entry) = reserve::<ProcessRecord>() else {
         count(|c| c.lost_control += 1);
         return;
@@ -76,10 +84,10 @@ fn send(kind: RecordKind, tgid: u32, parent: u32) {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { generated::bpf_ktime_get_ns() };
     entry.write(ProcessRecord {
-        header: header(kind, 0, now),
+        header: header(kind, flags, now),
         tgid,
         parent,
         comm: bpf_get_current_comm().unwrap_or_default(),
     });
-    submit(entry);
+    wake(entry);
 }

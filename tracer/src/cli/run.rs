@@ -208,7 +208,7 @@ fn uid(name: &str) -> Result<u32, Failure> {
     }
 }
 
-/// Prints what the kernel side logs.
+/// Prints warnings, and what the kernel side logs.
 struct StderrLog;
 
 impl log::Log for StderrLog {
@@ -216,7 +216,9 @@ impl log::Log for StderrLog {
         true
     }
     fn log(&self, record: &log::Record<'_>) {
-        say(&format!("kernel: {}", record.args()));
+        if let Some(line) = session::log_line(record) {
+            say(&line);
+        }
     }
     fn flush(&self) {}
 }

@@ -110,6 +110,7 @@ pub enum LiveError {
 /// The attached kernel side. Dropping it detaches everything.
 pub struct Live {
     ebpf: Ebpf,
+    compat_attached: bool,
 }
 
 /// The kernel side's log; it is empty unless diagnostics were asked for.
@@ -151,7 +152,7 @@ impl Live {
             .map_max_entries("EVENTS", setup.buffer_bytes)
             .load(OBJECT)
             .map_err(|e| kernel("cannot load the BPF object", e))?;
-        let mut live = Self { ebpf };
+        let mut live = Self { ebpf, compat_attached: false };
         live.fill_maps(&setup.wanted)?;
         Ok(live)
     }
@@ -191,17 +192,12 @@ impl Live {
     /// # Errors
     /// When a tracepoint is missing or attaching is refused.
     pub fn attach(&mut self, follow_processes: bool) -> Result<(), LiveError> {
-        let mut raw = vec![("process_exit", "sched_process_exit")];
+        self.attach_raw("process_exit", "sched_process_exit")?;
         if follow_processes {
-            raw.extend([("process_fork", "sched_process_fork"), ("process_exec", "sched_process_exec")]);
+            self.attach_raw("process_fork", "sched_process_fork")?;
         }
         if COMPAT {
-            raw.extend([("compat_exit", "sys_exit"), ("compat_enter", "sys_enter")]);
-        }
-        for (program, tracepoint) in raw {
-            let program: &mut RawTracePoint = self.program(program)?;
-            program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
-            program.attach(tracepoint).map_err(|e| kernel("cannot attach to a scheduler tracepoint", e))?;
+            self.attach_raw("process_exec", "sched_process_exec")?;
         }
         // Exit first: a call that is seen to begin must be seen to end.
         for (program, tracepoint) in [("exit_ioctl", "sys_exit_ioctl"), ("enter_ioctl", "sys_enter_ioctl")] {
@@ -210,6 +206,44 @@ impl Live {
             program
                 .attach("syscalls", tracepoint)
                 .map_err(|e| kernel("cannot attach to a system call tracepoint", e))?;
+        }
+        Ok(())
+    }
+
+    fn attach_raw(&mut self, program: &'static str, tracepoint: &str) -> Result<(), LiveError> {
+        let program: &mut RawTracePoint = self.program(program)?;
+        if program.fd().is_err() {
+            program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
+        }
+        program.attach(tracepoint).map_err(|e| kernel("cannot attach to a raw tracepoint", e))?;
+        Ok(())
+    }
+
+    /// Loads what watches 32-bit programs, so that [`Live::attach_compat`] is quick.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn prepare_compat(&mut self) -> Result<(), LiveError> {
+        if !COMPAT || self.compat_attached {
+            return Ok(());
+        }
+        for name in ["compat_exit", "compat_enter"] {
+            let program: &mut RawTracePoint = self.program(name)?;
+            program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
+        }
+        Ok(())
+    }
+
+    /// Watches 32-bit programs from here on. It makes every system call of the machine a little slower, and is
+    /// therefore for when there is such a program to watch.
+    ///
+    /// # Errors
+    /// When attaching is refused.
+    pub fn attach_compat(&mut self) -> Result<(), LiveError> {
+        if COMPAT && !self.compat_attached {
+            self.attach_raw("compat_exit", "sys_exit")?;
+            self.attach_raw("compat_enter", "sys_enter")?;
+            self.compat_attached = true;
         }
         Ok(())
     }

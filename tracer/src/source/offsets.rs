@@ -36,6 +36,8 @@ pub fn fill(config: &mut Config, btf_file: &Path) -> Result<(), OffsetError> {
     let members: &mut [(&mut u32, &str)] = &mut [
         (&mut config.task_files_off, "task_struct.files"),
         (&mut config.task_signal_off, "task_struct.signal"),
+        (&mut config.task_mm_off, "task_struct.mm"),
+        (&mut config.mm_size_off, "mm_struct.task_size"),
         (&mut config.task_tgid_off, "task_struct.tgid"),
         (&mut config.task_leader_off, "task_struct.group_leader"),
         (&mut config.task_comm_off, "task_struct.comm"),

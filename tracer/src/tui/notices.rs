@@ -57,7 +57,9 @@ impl log::Log for Notices {
         true
     }
     fn log(&self, record: &log::Record<'_>) {
-        self.add(format!("kernel: {}", record.args()));
+        if let Some(line) = crate::session::log_line(record) {
+            self.add(line);
+        }
     }
     fn flush(&self) {}
 }

@@ -1,9 +1,21 @@
 //! 32-bit programs, which do not fire the tracepoints of 64-bit system calls.
 #![cfg(target_arch = "x86_64")]
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::trace::{events, have_root, ioctl_trace, number, run, stderr, text};
+
+/// Builds the 32-bit program.
+fn compat32(dir: &Path) -> PathBuf {
+    let program = dir.join("compat32");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/compat32.c");
+    let gcc = ["-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-O1", "-o"];
+    assert!(Command::new("gcc").args(gcc).arg(&program).arg(source).status().expect("gcc").success());
+    program
+}
 
 #[test]
 fn calls_of_32_bit_programs_are_seen() {
@@ -11,10 +23,7 @@ fn calls_of_32_bit_programs_are_seen() {
         return;
     }
     let dir = tempfile::tempdir().expect("directory");
-    let (program, trace) = (dir.path().join("compat32"), dir.path().join("trace.jsonl"));
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/compat32.c");
-    let gcc = ["-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-O1", "-o"];
-    assert!(Command::new("gcc").args(gcc).arg(&program).arg(source).status().expect("gcc").success());
+    let (program, trace) = (compat32(dir.path()), dir.path().join("trace.jsonl"));
     let mut command = ioctl_trace(["-o"]);
     command.arg(&trace).arg("--").arg(&program);
     let output = run(command);
@@ -26,4 +35,21 @@ fn calls_of_32_bit_programs_are_seen() {
     assert_eq!(seen, [fionread, fionread, fionread, ("TCGETS", Some(-1), Some(-9))], "{}", stderr(&output));
     assert!(events.iter().all(|e| e["compat"] == true));
     assert!(text(&events[0], "/path").starts_with("pipe:["));
+}
+
+/// A 32-bit program that another one starts is noticed when it is executed; those after it are seen from the first call.
+#[test]
+fn children_of_32_bit_are_noticed() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let (program, trace) = (compat32(dir.path()), dir.path().join("trace.jsonl"));
+    let script = format!("for i in $(seq 20); do {}; sleep 0.01; done; exit 0", program.display());
+    let mut command = ioctl_trace(["-o"]);
+    command.arg(&trace).args(["--", "sh", "-c", &script]);
+    let output = run(command);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let seen = events(&trace).iter().filter(|e| e["compat"] == true).count();
+    assert!((19 * 4..=20 * 4).contains(&seen), "{seen} of 80 calls: {}", stderr(&output));
 }
