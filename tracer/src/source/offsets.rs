@@ -1,9 +1,10 @@
 //! Where the running kernel keeps what the BPF programs read: byte offsets from its BTF.
 
-use std::path::Path;
+use std::{fs, io, os::fd::AsRawFd, path::Path};
 
 use btf_rs::{Backend, Btf, BtfType, Type};
 use ioctl_trace_ebpf::Config;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// The running kernel's type information.
 pub const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
@@ -20,6 +21,8 @@ pub enum OffsetError {
         path: String,
         /// What the parser says.
         source: btf_rs::Error,
+        /// What to do about it.
+        hint: &'static str,
     },
     /// A structure is not what this program knows.
     #[error("the kernel's type information has no `{0}`: this kernel is not supported")]
@@ -31,8 +34,11 @@ pub enum OffsetError {
 /// # Errors
 /// Without readable BTF, or when a member does not exist in this kernel.
 pub fn fill(config: &mut Config, btf_file: &Path) -> Result<(), OffsetError> {
-    let btf = Btf::from_file_with_backend(btf_file, Backend::Mmap)
-        .map_err(|source| OffsetError::Btf { path: btf_file.display().to_string(), source })?;
+    let btf = open(btf_file).map_err(|source| OffsetError::Btf {
+        path: btf_file.display().to_string(),
+        source,
+        hint: if btf_file.exists() { "" } else { " (the kernel must be built with CONFIG_DEBUG_INFO_BTF)" },
+    })?;
     let members: &mut [(&mut u32, &str)] = &mut [
         (&mut config.task_files_off, "task_struct.files"),
         (&mut config.task_signal_off, "task_struct.signal"),
@@ -72,6 +78,26 @@ pub fn fill(config: &mut Config, btf_file: &Path) -> Result<(), OffsetError> {
         **offset = member_offset(&btf, path).ok_or_else(|| OffsetError::Missing((*path).to_owned()))?;
     }
     Ok(())
+}
+
+/// Opens type information without parsing all of it, which takes 150 ms. That needs a mapping, which kernels before 6.16
+/// refuse for this file but allow for a copy of it.
+fn open(file: &Path) -> Result<Btf, btf_rs::Error> {
+    Btf::from_file_with_backend(file, Backend::Mmap)
+        .or_else(|_| {
+            let copy = copy_in_memory(file)?;
+            let path = format!("/proc/self/fd/{}", copy.as_raw_fd());
+            Btf::from_file_with_backend(path, Backend::Mmap)
+        })
+        // `/proc/self/fd` is closed to a program with file capabilities.
+        .or_else(|_| Btf::from_file(file))
+}
+
+fn copy_in_memory(file: &Path) -> io::Result<fs::File> {
+    let copy = memfd_create(c"btf", MFdFlags::MFD_CLOEXEC)?;
+    let mut copy = fs::File::from(copy);
+    io::copy(&mut fs::File::open(file)?, &mut copy)?;
+    Ok(copy)
 }
 
 /// Byte offset of `struct.member.member…`.
@@ -141,6 +167,16 @@ mod tests {
         fill(&mut config, Path::new(VMLINUX)).expect("offsets");
         assert_ne!(config.task_files_off, 0);
         assert_ne!(config.op_ioctl_off, config.op_compat_off);
+    }
+
+    /// The way that older kernels need works on this one too.
+    #[test]
+    fn a_copy_has_the_same_offsets() {
+        let (mut config, mut of_copy) = (Config::ZERO, Config::ZERO);
+        fill(&mut config, Path::new(VMLINUX)).expect("offsets");
+        let copy = copy_in_memory(Path::new(VMLINUX)).expect("copy");
+        fill(&mut of_copy, Path::new(&format!("/proc/self/fd/{}", copy.as_raw_fd()))).expect("offsets");
+        assert_eq!(config, of_copy);
     }
 
     #[test]

@@ -1,0 +1,45 @@
+//! Whatever a ring buffer or a file holds, reading, naming and writing it must not panic.
+//! `cd tracer && cargo +nightly fuzz run records`
+#![no_main]
+
+use ioctl_trace::{
+    assemble::{Assembled, Assembler},
+    clock::WallClock,
+    decode::{Decoder, Detail},
+    sink::{
+        Sink,
+        jsonl::Jsonl,
+        summary::SummarySink,
+        text::{FdStyle, Text, TextStyle},
+    },
+    symbols::Symbols,
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|records: Vec<(u16, Vec<u8>)>| {
+    let clock = WallClock::fixed(0);
+    let mut assembler = Assembler::default();
+    let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+    let style = TextStyle { fd: FdStyle::Device, number: true, ..TextStyle::default() };
+    let mut sinks: [Box<dyn Sink>; 3] = [
+        Box::new(Text::new(Vec::new(), style, clock.clone())),
+        Box::new(Jsonl::new(Vec::new(), clock)),
+        Box::new(SummarySink::new(Vec::new())),
+    ];
+    for (kind, bytes) in records {
+        // A kind that exists, and enough bytes for it, or the fuzzer spends its time on finding these.
+        let mut record = (kind % 7).to_ne_bytes().to_vec();
+        record.extend(bytes);
+        record.resize(record.len().max(1128), 0);
+        if let Assembled::Call(mut call) = assembler.record(&record) {
+            call.cgroup = 0; // Looking it up would search this machine's cgroups each time.
+            let event = decoder.call(call);
+            for sink in &mut sinks {
+                sink.event(&event, &mut decoder).expect("writing to memory");
+            }
+        }
+    }
+    for sink in &mut sinks {
+        sink.finish().expect("writing to memory");
+    }
+});

@@ -1,0 +1,19 @@
+//! Any text of `-e` is a selection or a mistake that is told, and the kernel's part of a selection never drops what it
+//! wants. `cd tracer && cargo +nightly fuzz run selection`
+#![no_main]
+
+use ioctl_registry::{Device, Registry};
+use ioctl_trace::{select::Selection, source::live::Requests};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: (&str, u32)| {
+    let (text, number) = input;
+    let Ok(selection) = Selection::parse([text]) else { return };
+    let wanted = selection.wants(number, &Registry::builtin().lookup(number, &Device::default()));
+    let passes = match selection.numbers() {
+        Requests::Any => true,
+        Requests::Only(numbers) => numbers.contains(&number),
+        Requests::Except(numbers) => !numbers.contains(&number),
+    };
+    assert!(passes || !wanted, "{text} drops {number:#x}");
+});
