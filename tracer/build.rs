@@ -1,6 +1,6 @@
 //! Builds the BPF object with whichever BPF-capable compiler the machine has.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 /// The toolchain that `cargo xtask setup` links: a distribution's compiler with a prebuilt `core` for BPF.
 const LINKED: &str = "bpf";
@@ -33,10 +33,19 @@ fn build() -> anyhow::Result<()> {
         return aya_build::build_ebpf([package], aya_build::Toolchain::Custom(LINKED));
     }
     anyhow::ensure!(
-        runs("rustup", &["run", "nightly", "rustc", "--version"]),
-        "there is neither a linked toolchain `{LINKED}` nor a nightly toolchain"
+        nightly_has_sources(),
+        "there is neither a linked toolchain `{LINKED}` nor a nightly toolchain with its component `rust-src`"
     );
     aya_build::build_ebpf([package], aya_build::Toolchain::Nightly)
+}
+
+/// Nightly compiles `core` for BPF itself, and needs its sources for that.
+fn nightly_has_sources() -> bool {
+    let sysroot = Command::new("rustup").args(["run", "nightly", "rustc", "--print", "sysroot"]).output();
+    let Some(sysroot) = sysroot.ok().and_then(|output| String::from_utf8(output.stdout).ok()) else {
+        return false;
+    };
+    Path::new(sysroot.trim()).join("lib/rustlib/src/rust/library/core").is_dir()
 }
 
 fn runs(program: &str, args: &[&str]) -> bool {
