@@ -3,7 +3,8 @@
 //!
 //! `exerciser LOG` does everything once; `exerciser --loop N` makes N calls of `FIONREAD` on a pipe and prints how many
 //! nanoseconds they took, `exerciser --loop-when-told N` after its standard input is closed; `exerciser --forever` makes
-//! such calls until it is killed.
+//! such calls until it is killed; `exerciser --block-when-told` makes a call that never returns after its standard input
+//! is closed.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -148,33 +149,40 @@ fn wait(pid: i32) {
     assert_eq!(unsafe { libc::waitpid(pid, std::ptr::null_mut(), 0) }, pid);
 }
 
-/// A child that is killed inside a call: its argument lies on a page that a userfaultfd never provides.
+/// Makes a call that never returns: its argument lies on a page that a userfaultfd never provides. `before` is told the
+/// descriptor of the call.
+fn block_inside(before: impl FnOnce(RawFd)) {
+    // SAFETY: a mapping and a userfaultfd of our own.
+    let (fd, page) = unsafe {
+        let fd = libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) as RawFd;
+        let prot = libc::PROT_READ | libc::PROT_WRITE;
+        (fd, libc::mmap(std::ptr::null_mut(), 4096, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0))
+    };
+    // The structures are those of linux/userfaultfd.h.
+    let mut api = [0xaa_u64, 0, 0];
+    assert_eq!(call(fd, UFFDIO_API, api.as_mut_ptr() as u64), 0, "UFFDIO_API");
+    let mut register = [page as u64, 4096, 1, 0];
+    assert_eq!(call(fd, UFFDIO_REGISTER, register.as_mut_ptr() as u64), 0, "UFFDIO_REGISTER");
+    let ptmx = fs::File::options().read(true).write(true).open("/dev/ptmx").expect("/dev/ptmx");
+    before(ptmx.as_raw_fd());
+    // SAFETY: the kernel waits for the page; the process is killed meanwhile.
+    unsafe { libc::syscall(libc::SYS_ioctl, i64::from(ptmx.as_raw_fd()), i64::from(TCSETS), page) };
+}
+
+/// A child that is killed inside a call.
 fn killed_inside(log: &str) {
     let (ready, signal) = pipe();
     let pid = fork(|| {
-        // SAFETY: a mapping and a userfaultfd of our own.
-        let (fd, page) = unsafe {
-            let fd = libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) as RawFd;
-            let prot = libc::PROT_READ | libc::PROT_WRITE;
-            (fd, libc::mmap(std::ptr::null_mut(), 4096, prot, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0))
-        };
-        // The structures are those of linux/userfaultfd.h.
-        let mut api = [0xaa_u64, 0, 0];
-        assert_eq!(call(fd, UFFDIO_API, api.as_mut_ptr() as u64), 0, "UFFDIO_API");
-        let mut register = [page as u64, 4096, 1, 0];
-        assert_eq!(call(fd, UFFDIO_REGISTER, register.as_mut_ptr() as u64), 0, "UFFDIO_REGISTER");
-        save(log);
-        let ptmx = fs::File::options().read(true).write(true).open("/dev/ptmx").expect("/dev/ptmx");
-        let mut signal = fs::File::from(signal);
-        writeln!(signal, "{}", ptmx.as_raw_fd()).expect("pipe");
-        // SAFETY: the kernel waits for the page and the process is killed meanwhile.
-        unsafe { libc::syscall(libc::SYS_ioctl, i64::from(ptmx.as_raw_fd()), i64::from(TCSETS), page) };
+        block_inside(|fd| {
+            save(log);
+            writeln!(fs::File::from(signal), "{fd}").expect("pipe");
+        });
     });
     let mut fd = [0_u8; 8];
     let n = fs::File::from(ready).read(&mut fd).expect("pipe");
-    // The child is inside the call when the kernel says that it waits for the page.
-    let wchan = || fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-    while !wchan().starts_with("16 ") {
+    // The child is inside the call when the kernel says which system call it is in.
+    let inside = || fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    while !inside().starts_with("16 ") {
         std::thread::yield_now();
     }
     // SAFETY: no preconditions.
@@ -224,10 +232,14 @@ fn main() {
             (0..count).for_each(|_| fionread());
             println!("{}", begin.elapsed().as_nanos());
         }
+        [_, "--block-when-told"] => {
+            io::copy(&mut io::stdin(), &mut io::sink()).expect("standard input");
+            block_inside(|_| ());
+        }
         [_, "--forever"] => loop {
             fionread();
         },
         [_, log] => everything(log),
-        _ => panic!("usage: exerciser LOG | --loop N | --loop-when-told N | --forever"),
+        _ => panic!("usage: exerciser LOG | --loop N | --loop-when-told N | --block-when-told | --forever"),
     }
 }

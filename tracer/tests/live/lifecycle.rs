@@ -3,6 +3,7 @@
 use std::{
     fs,
     process::{Command, Stdio},
+    time::Instant,
 };
 
 use nix::sys::signal::Signal;
@@ -173,4 +174,31 @@ fn a_missing_tracefs_is_mounted() {
         words.contains("ioctl-trace: mounted tracefs on /sys/kernel/tracing") && words.contains("TCGETS"),
         "{words}"
     );
+}
+
+#[test]
+fn a_call_that_does_not_return_is_reported_when_tracing_ends() {
+    if !have_root() {
+        return;
+    }
+    let mut load = Running::start(Command::new(exerciser()).arg("--block-when-told").stdin(Stdio::piped()));
+    let tracer = attached(&mut ioctl_trace(["--no-tui", "-p", &load.pid()]));
+    drop(load.0.stdin.take());
+    let syscall = format!("/proc/{}/syscall", load.pid());
+    let number = format!("{} ", libc::SYS_ioctl);
+    // The calls before it are over in no time; this one stays.
+    let mut since = None;
+    until("the call", || {
+        let inside = fs::read_to_string(&syscall).unwrap_or_default().starts_with(&number);
+        let since =
+            *if inside { since.get_or_insert_with(Instant::now) } else { since.insert(Instant::now()) };
+        (inside && since.elapsed().as_millis() > 100).then_some(())
+    });
+    signal_child(&tracer, Signal::SIGINT);
+    let output = finish(tracer);
+    let lines = stdout(&output);
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    let last = lines.lines().last().expect("lines");
+    assert!(last.contains("</dev/ptmx>, TCSETS, 0x") && last.contains(" = ? <still running> <0."), "{lines}");
+    assert!(stderr(&output).contains(", 0 lost, 1 still running"), "{}", stderr(&output));
 }
