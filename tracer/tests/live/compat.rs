@@ -2,6 +2,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -37,7 +38,8 @@ fn calls_of_32_bit_programs_are_seen() {
     assert!(text(&events[0], "/path").starts_with("pipe:["));
 }
 
-/// A 32-bit program that another one starts is noticed when it is executed; those after it are seen from the first call.
+/// A 32-bit program that another one starts is noticed when it is executed, and watched as soon as the tracer has reacted;
+/// those after it are seen from their first call.
 #[test]
 fn children_of_32_bit_are_noticed() {
     if !have_root() {
@@ -45,11 +47,16 @@ fn children_of_32_bit_are_noticed() {
     }
     let dir = tempfile::tempdir().expect("directory");
     let (program, trace) = (compat32(dir.path()), dir.path().join("trace.jsonl"));
-    let script = format!("for i in $(seq 20); do {}; sleep 0.01; done; exit 0", program.display());
+    let script = format!("{0}; sleep 1; {0}; {0}; exit 0", program.display());
     let mut command = ioctl_trace(["-o"]);
     command.arg(&trace).args(["--", "sh", "-c", &script]);
     let output = run(command);
     assert!(output.status.success(), "{}", stderr(&output));
-    let seen = events(&trace).iter().filter(|e| e["compat"] == true).count();
-    assert!((19 * 4..=20 * 4).contains(&seen), "{seen} of 80 calls: {}", stderr(&output));
+    let mut calls = BTreeMap::new();
+    for event in events(&trace).iter().filter(|e| e["compat"] == true) {
+        *calls.entry(number(event, "/pid")).or_insert(0) += 1;
+    }
+    // The first one may have been too quick.
+    let later: Vec<u32> = calls.into_values().rev().take(2).collect();
+    assert_eq!(later, [4, 4], "{}", stderr(&output));
 }
