@@ -15,7 +15,7 @@ use nix::{
 use tokio::{
     process::Child,
     signal::unix::{SignalKind, signal},
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::mpsc::{Receiver, channel},
 };
 
 use crate::{
@@ -120,6 +120,9 @@ impl Stop {
     }
 }
 
+/// News that wait for the event loop.
+const NEWS: usize = 16;
+
 /// How often the state of the traced processes is looked at, besides when the kernel side tells of their end.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -170,20 +173,20 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
         sinks: std::mem::take(&mut plan.sinks),
         progress: Arc::clone(&progress),
     };
-    let (told, news) = unbounded_channel();
+    let (told, news) = channel(NEWS);
     let ring = live.take_ring()?;
     let pipeline = Pipeline::start(
         Box::new(ring),
         stage,
-        Box::new(move |ended| {
+        Box::new(move |what| {
             // Nobody listens any more once the session is ending.
-            let _ = told.send(ended);
+            let _ = told.blocking_send(what);
         }),
     )
     .map_err(|e| SessionError::System("cannot start a thread", e))?;
     let begin = Instant::now();
-    live.attach(plan.setup.wanted.pids.is_some())?;
-    let exit = match start_targets(&mut live, &plan) {
+    let attached = live.attach(plan.setup.wanted.pids.is_some());
+    let exit = match attached.map_err(SessionError::from).and_then(|()| start_targets(&mut live, &plan)) {
         Ok(command) => {
             if let Err(error) = live.prepare_compat() {
                 log::warn!("32-bit programs cannot be watched: {error}");
@@ -197,7 +200,8 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
                 .await
         }
         Err(error) => {
-            // The threads must not outlive the attached programs they read from.
+            // The threads end with the programs they read from; they may be waiting to tell something.
+            drop(news);
             live.detach();
             let _ = pipeline.finish();
             return Err(error);
@@ -295,7 +299,7 @@ impl Control<'_> {
     async fn until_end(
         &mut self,
         mut command: Option<Child>,
-        mut news: UnboundedReceiver<News>,
+        mut news: Receiver<News>,
     ) -> Option<ExitStatus> {
         let mut tick = tokio::time::interval(TICK);
         let mut exit = None;

@@ -71,8 +71,10 @@ fn it_shows_calls_obeys_keys_and_restores_the_terminal() {
     let screen = terminal.wait_for("FIONREAD");
     assert!(screen.contains("exercis") && screen.contains("pipe:["), "{screen}");
     terminal.tmux(&["send-keys", "?"]);
-    terminal.wait_for("quit");
+    terminal.wait_for("this help");
     terminal.tmux(&["send-keys", "Escape"]);
+    // Before the next key: directly behind an escape it would be another one.
+    until("the help to close", || (!terminal.screen().contains("this help")).then_some(()));
     terminal.tmux(&["send-keys", "Space"]);
     terminal.wait_for("PAUSED");
     terminal.tmux(&["send-keys", "Space"]);
