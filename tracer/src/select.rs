@@ -99,18 +99,15 @@ impl Selection {
         // A number may be dropped only if no device gives it another, wanted meaning.
         let nothing_known = ioctl_registry::Device::default();
         let dropped = |number: &u32| !self.wants(*number, &registry.lookup(*number, &nothing_known));
-        let mut numbers: Vec<u32>;
-        let sorted = |mut numbers: Vec<u32>| {
-            numbers.sort_unstable();
-            numbers
-        };
-        if let Some(include) = &self.include {
-            numbers = of_names(include).into_iter().filter(|n| !dropped(n)).collect();
-            numbers = sorted(numbers);
-            return Requests::Only(numbers);
+        let candidates = of_names(self.include.as_ref().unwrap_or(&self.exclude));
+        let mut numbers: Vec<u32> =
+            candidates.into_iter().filter(|number| dropped(number) == self.include.is_none()).collect();
+        numbers.sort_unstable();
+        match self.include {
+            Some(_) => Requests::Only(numbers),
+            None if numbers.is_empty() => Requests::Any,
+            None => Requests::Except(numbers),
         }
-        numbers = of_names(&self.exclude).into_iter().filter(dropped).collect();
-        if numbers.is_empty() { Requests::Any } else { Requests::Except(sorted(numbers)) }
     }
 }
 
@@ -118,21 +115,18 @@ impl Items {
     fn add(&mut self, item: &str) -> Result<(), SelectError> {
         let registry = Registry::builtin();
         if let Some(family) = item.strip_prefix('@') {
-            let before = self.names.len();
             self.names.extend(registry.family(family).map(|r| r.name));
             if registry.family(family).next().is_none() {
                 let known: Vec<_> = registry.families().collect();
                 return Err(SelectError::Family(family.to_owned(), known.join(", ")));
             }
-            debug_assert!(self.names.len() >= before);
         } else if item.starts_with(|c: char| c.is_ascii_digit()) {
             let number =
                 parse_number(item).ok_or_else(|| SelectError::Name(item.to_owned(), String::new()))?;
             self.numbers.insert(number);
         } else if item.contains(['*', '?', '[']) {
-            let before = self.names.len();
             self.names.extend(registry.matching(item).map(|r| r.name));
-            if self.names.len() == before && registry.matching(item).next().is_none() {
+            if registry.matching(item).next().is_none() {
                 return Err(SelectError::Glob(item.to_owned()));
             }
         } else {

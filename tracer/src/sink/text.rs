@@ -6,7 +6,6 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use ioctl_registry::Lookup;
 
 use super::Sink;
 use crate::{
@@ -98,7 +97,7 @@ impl<W: Write + Send> Text<W> {
             write!(self.line, ">{faint:#}")?;
         }
         let name = self.paint(NAME);
-        write!(self.line, ", {name}{}{name:#}, {:#x}) = ", Request(&event.request), Hex(call.arg))?;
+        write!(self.line, ", {name}{}{name:#}, {:#x}) = ", event.request, Hex(call.arg))?;
         self.outcome(call.outcome)?;
         let faint = self.paint(FAINT);
         let micros = call.duration_ns / 1_000;
@@ -171,15 +170,6 @@ struct Hex(u64);
 impl std::fmt::LowerHex for Hex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.0 == 0 { f.write_str("0") } else { std::fmt::LowerHex::fmt(&self.0, f) }
-    }
-}
-
-/// The request as text: its name, `A or B`, or its encoding and what its block of numbers is assigned to.
-pub struct Request<'a>(pub &'a Lookup<'static>);
-
-impl std::fmt::Display for Request<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
     }
 }
 
