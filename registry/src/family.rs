@@ -1,20 +1,20 @@
 //! Families of requests and the devices that they are addressed to.
 
+use std::borrow::Cow;
+
 use crate::{
     device::{Device, DeviceKind},
     glob::glob_matches,
     parse,
 };
 
-/// A line of `families.tsv`: which requests belong to a family, and to which devices they are addressed.
+/// What a line of `families.tsv` or a vendor file says of devices.
 #[derive(Debug)]
 pub struct Rule {
     /// The family.
-    pub family: &'static str,
-    /// Which headers.
-    pub headers: Globs,
-    /// Which names of these headers.
-    pub names: Globs,
+    pub family: Cow<'static, str>,
+    /// The devices that its requests are addressed to, as the line has them.
+    pub text: Cow<'static, str>,
     devices: Vec<Predicate>,
 }
 
@@ -32,7 +32,7 @@ pub enum Verdict {
 }
 
 /// A statement about a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Predicate {
     /// Works on every descriptor.
     Any,
@@ -48,34 +48,19 @@ enum Predicate {
         minor: (u32, u32),
     },
     /// A glob over the symbol of the ioctl handler.
-    Handler(&'static str),
+    Handler(String),
     /// A glob over the name of an anonymous inode.
-    Anon(&'static str),
+    Anon(String),
     /// The superblock's magic number.
     Magic(u64),
 }
 
 impl Rule {
-    /// A line of the table.
-    pub fn parse(line: &'static str) -> Option<Self> {
-        let [family, headers, names, devices] = parse::columns(line)?;
-        let devices = devices.split(',').filter(|text| !text.is_empty()).map(Predicate::parse);
-        Some(Self {
-            family,
-            headers: Globs::parse(headers),
-            names: Globs::parse(names),
-            devices: devices.collect::<Option<_>>()?,
-        })
-    }
-
-    /// Whether a header's requests can belong to this line.
-    pub fn covers_header(&self, header: &str) -> bool {
-        self.headers.select(header)
-    }
-
-    /// Whether a request of a covered header belongs to this line.
-    pub fn covers_name(&self, name: &str) -> bool {
-        self.names.select(name)
+    /// A family and comma-separated devices, or the one that is none.
+    pub fn new(family: Cow<'static, str>, text: Cow<'static, str>) -> Result<Self, String> {
+        let parse = |text: &str| Predicate::parse(text).ok_or_else(|| text.to_owned());
+        let devices = text.split(',').filter(|text| !text.is_empty()).map(parse).collect::<Result<_, _>>()?;
+        Ok(Self { family, text, devices })
     }
 
     /// How well a device fits.
@@ -91,34 +76,10 @@ impl Rule {
     }
 }
 
-/// Comma-separated globs. Most are plain names, and opening the registry compares tens of thousands of them.
-#[derive(Debug, Default)]
-pub struct Globs {
-    plain: Vec<&'static str>,
-    patterns: Vec<&'static str>,
-}
-
-impl Globs {
-    fn parse(text: &'static str) -> Self {
-        let (patterns, plain) = text.split(',').partition(|glob| glob.contains(['*', '?', '[']));
-        Self { plain, patterns }
-    }
-
-    fn select(&self, text: &str) -> bool {
-        self.plain.contains(&text) || self.patterns.iter().any(|glob| glob_matches(glob, text))
-    }
-
-    /// All globs, in no certain order.
-    #[cfg(test)]
-    pub fn iter(&self) -> impl Iterator<Item = &'static str> {
-        self.plain.iter().chain(&self.patterns).copied()
-    }
-}
-
 impl Predicate {
     const MISC_MAJOR: Self = Self::Numbers { kind: DeviceKind::Char, major: (10, 10), minor: (0, u32::MAX) };
 
-    fn parse(text: &'static str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
         match (word, rest) {
             ("any", None) => Some(Self::Any),
@@ -128,8 +89,8 @@ impl Predicate {
             ("misc", None) => Some(Self::Misc),
             ("socket", None) => Some(Self::Kind(DeviceKind::Socket)),
             ("fifo", None) => Some(Self::Kind(DeviceKind::Fifo)),
-            ("handler", Some(glob)) => Some(Self::Handler(glob)),
-            ("anon", Some(glob)) => Some(Self::Anon(glob)),
+            ("handler", Some(glob)) => Some(Self::Handler(glob.to_owned())),
+            ("anon", Some(glob)) => Some(Self::Anon(glob.to_owned())),
             ("magic", Some(number)) => parse::hex(number).map(Self::Magic),
             _ => None,
         }
@@ -145,7 +106,7 @@ impl Predicate {
         Some(Self::Numbers { kind, major, minor })
     }
 
-    fn judge(self, device: &Device<'_>) -> Verdict {
+    fn judge(&self, device: &Device<'_>) -> Verdict {
         let decide = |known: bool, fits: bool, fitting: Verdict| match (known, fits) {
             (false, _) => Verdict::Undecided,
             (true, true) => fitting,
@@ -155,15 +116,15 @@ impl Predicate {
         match self {
             Self::Any => decide(!device.is_unknown(), true, Verdict::Kind),
             Self::File => decide(kind_known, device.may_be_file(), Verdict::Kind),
-            Self::Kind(kind) => decide(kind_known, device.kind == kind, Verdict::Kind),
+            Self::Kind(kind) => decide(kind_known, device.kind == *kind, Verdict::Kind),
             // Minor numbers from 128 to 255 belong to certain drivers.
             Self::Misc if device.major == 10 && (128..=255).contains(&device.minor) => Verdict::Contradicted,
             Self::Misc => Self::MISC_MAJOR.judge(device),
             Self::Numbers { kind, major, minor } => {
                 let numbered = (device.major, device.minor) != (0, 0);
-                let within = |(first, last): (u32, u32), number| (first..=last).contains(&number);
-                let fits = device.kind == kind && within(major, device.major) && within(minor, device.minor);
-                decide(kind_known && (numbered || device.kind != kind), fits, Verdict::Own)
+                let within = |(first, last): &(u32, u32), number| (*first..=*last).contains(&number);
+                let fits = device.kind == *kind && within(major, device.major) && within(minor, device.minor);
+                decide(kind_known && (numbered || device.kind != *kind), fits, Verdict::Own)
             }
             Self::Handler(glob) => match device.handler {
                 Some(handler) => decide(true, glob_matches(glob, handler), Verdict::Own),
@@ -175,7 +136,7 @@ impl Predicate {
             },
             // A device node lies in a file system too, whose magic says nothing of the device.
             Self::Magic(number) => match device.magic {
-                Some(magic) if device.may_be_file() => decide(true, magic == number, Verdict::Own),
+                Some(magic) if device.may_be_file() => decide(true, magic == *number, Verdict::Own),
                 _ => decide(!device.may_be_file(), false, Verdict::Own),
             },
         }
@@ -187,8 +148,7 @@ mod tests {
     use super::*;
 
     fn judge(devices: &'static str, device: Device<'_>) -> Verdict {
-        let devices = devices.split(',').map(|text| Predicate::parse(text).unwrap()).collect();
-        Rule { family: "", headers: Globs::default(), names: Globs::default(), devices }.judge(&device)
+        Rule::new("".into(), devices.into()).unwrap().judge(&device)
     }
 
     fn char_device(major: u32, minor: u32) -> Device<'static> {

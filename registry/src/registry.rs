@@ -1,128 +1,62 @@
 //! The tables as one searchable registry.
 
-use std::{collections::HashMap, fmt, sync::OnceLock};
+use std::{collections::BTreeMap, sync::Arc, sync::OnceLock};
 
 use crate::{
+    arch::Arch,
     block::Block,
+    decode::{self, Value},
     device::Device,
-    encoding::Encoding,
+    facts::{Fact, Facts, MoreFact, MoreSet, Set, Subcommand, collect},
     family::{Rule, Verdict},
     glob::glob_matches,
     parse,
+    request::{Made, Request, Text},
+    tables,
+    types::{Layout, TypeError, Types},
 };
 
-const REQUESTS: &str = include_str!("../data/requests.tsv");
-const MORE_REQUESTS: &str = include_str!("../overlay/requests.tsv");
-const ALIASES: &str = include_str!("../data/aliases.tsv");
-const BLOCKS: &str = include_str!("../data/blocks.tsv");
-const FAMILIES: &str = include_str!("../overlay/families.tsv");
-
 /// The family of requests that no line of `families.tsv` covers.
-const NO_FAMILY: &str = "other";
+pub(crate) const NO_FAMILY: &str = "other";
 
-/// A named request.
+/// Everything known of ioctl numbers.
 ///
-/// ```
-/// use ioctl_registry::Registry;
-///
-/// let request = Registry::builtin().find("VIDIOC_QUERYCAP").unwrap();
-/// assert_eq!(request.number, 0x8068_5600);
-/// assert_eq!(request.arg_type, Some("struct v4l2_capability"));
-/// assert_eq!((request.header, request.family), ("linux/videodev2.h", "v4l2"));
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The name of the macro or the enumerator.
-    pub name: &'static str,
-    /// The number on x86-64.
-    pub number: u32,
-    /// The argument's C type as the header writes it; `None` where the header does not say.
-    pub arg_type: Option<&'static str>,
-    /// The header that defines it, as programs include it.
-    pub header: &'static str,
-    /// The family, such as `tty`; `other` where it belongs to none.
-    pub family: &'static str,
-    /// The line of `families.tsv`.
-    rule: Option<usize>,
-}
-
-impl Request {
-    /// The parts of the number.
-    ///
-    /// ```
-    /// let request = ioctl_registry::Registry::builtin().find("TIOCGPTN").unwrap();
-    /// assert_eq!(request.encoding().size, 4);
-    /// ```
-    #[must_use]
-    pub const fn encoding(&self) -> Encoding {
-        Encoding::of(self.number)
-    }
-
-    /// A line of `requests.tsv`.
-    fn parse(line: &'static str) -> Option<Self> {
-        let [name, number, arg_type, header] = parse::columns(line)?;
-        let number = parse::hex(number)?.try_into().ok()?;
-        let arg_type = Some(arg_type).filter(|text| !text.is_empty());
-        Some(Self { name, number, arg_type, header, family: NO_FAMILY, rule: None })
-    }
-}
-
-/// What a number means to a device.
-///
-/// Its `Display` is what strace prints: the name, `A or B`, or the parts of the number.
-///
-/// ```
-/// use ioctl_registry::{Device, DeviceKind, Registry};
-///
-/// let registry = Registry::builtin();
-/// let sequencer = Device { kind: DeviceKind::Char, major: 14, minor: 1, ..Device::default() };
-/// assert_eq!(registry.lookup(0x5402, &sequencer).to_string(), "SNDCTL_TMR_START");
-/// assert_eq!(registry.lookup(0x5402, &Device::default()).to_string(), "SNDCTL_TMR_START or TCSETS");
-/// assert_eq!(registry.lookup(0x5eff, &Device::default()).to_string(), "_IOC(_IOC_NONE, 0x5e, 0xff, 0)");
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup<'r> {
-    /// One request.
-    Exact(&'r Request),
-    /// Several requests that nothing known of the device tells apart, by name; two or more.
-    Ambiguous(Vec<&'r Request>),
-    /// No request, but a number of blocks that the kernel's document assigns; one or more.
-    Block(Encoding, Vec<&'r Block>),
-    /// Nothing is known of the number but its parts.
-    Unknown(Encoding),
-}
-
-impl fmt::Display for Lookup<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exact(request) => formatter.write_str(request.name),
-            Self::Ambiguous(requests) => {
-                for (place, request) in requests.iter().enumerate() {
-                    let separator = if place == 0 { "" } else { " or " };
-                    write!(formatter, "{separator}{}", request.name)?;
-                }
-                Ok(())
-            }
-            Self::Block(encoding, _) | Self::Unknown(encoding) => encoding.fmt(formatter),
-        }
-    }
-}
-
-/// Everything known of ioctl numbers. Searching does not allocate unless several answers come back.
+/// Requests are read when it is opened; types, sets and facts when they are first asked for, and numbers of an
+/// architecture other than the native one likewise. A lookup does not allocate unless several answers come back.
 #[derive(Debug)]
 pub struct Registry {
-    /// By number, then name.
+    /// By name; of one name, today's come first.
     requests: Vec<Request>,
-    /// Request names and aliases, sorted, with the place of the request.
-    names: Vec<(&'static str, usize)>,
-    /// Place of a request with one of its aliases, sorted.
-    aliases: Vec<(usize, &'static str)>,
+    /// Alias and place of the request, sorted.
+    aliases: Vec<(Text, usize)>,
+    /// Per architecture: number and place of the request, sorted.
+    numbers: [OnceLock<Vec<Numbered>>; Arch::ALL.len()],
+    /// Type and number within it with the place of the request, sorted, for those that a macro makes.
+    codes: OnceLock<Vec<(u16, u32)>>,
+    /// Type and place of the requests with parameters, sorted.
+    parametrised: Vec<(u8, usize)>,
     /// By type.
     blocks: Vec<Block>,
     rules: Vec<Rule>,
-    /// Lines that could not be read; the data's tests want none.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by tests alone"))]
+    more: More,
+    types: OnceLock<Types>,
+    facts: OnceLock<Facts>,
+    /// Lines that could not be read.
     skipped: usize,
+}
+
+/// A number with the place of its request.
+pub(crate) type Numbered = (u32, u32);
+
+/// What vendor files add.
+#[derive(Debug, Default)]
+pub(crate) struct More {
+    pub requests: Vec<Request>,
+    /// Those of the requests count from the first of them.
+    pub rules: Vec<Rule>,
+    pub types: Vec<(String, String)>,
+    pub sets: Vec<MoreSet>,
+    pub facts: Vec<MoreFact>,
 }
 
 impl Registry {
@@ -134,144 +68,197 @@ impl Registry {
     #[must_use]
     pub fn builtin() -> &'static Self {
         static BUILTIN: OnceLock<Registry> = OnceLock::new();
-        BUILTIN.get_or_init(|| Self::from_tables([REQUESTS, MORE_REQUESTS], ALIASES, BLOCKS, FAMILIES))
+        BUILTIN.get_or_init(|| Self::with(More::default()))
     }
 
-    fn from_tables(
-        requests: [&'static str; 2],
-        aliases: &'static str,
-        blocks: &'static str,
-        families: &'static str,
-    ) -> Self {
+    /// The embedded tables and what vendor files add to them.
+    pub(crate) fn with(more: More) -> Self {
+        let texts = [&tables::REQUESTS, &tables::ALIASES, &tables::BLOCKS, &tables::FAMILIES]
+            .map(tables::Table::text);
+        Self::from_tables(texts, more)
+    }
+
+    fn from_tables([requests, aliases, blocks, families]: [&'static str; 4], mut more: More) -> Self {
         let mut skipped = 0;
-        let rules = collect(families, Rule::parse, &mut skipped);
-        let mut requests: Vec<Request> =
-            requests.into_iter().flat_map(|table| collect(table, Request::parse, &mut skipped)).collect();
-        assign_families(&mut requests, &rules);
-        requests.sort_unstable_by_key(|request| (request.number, request.name));
+        let rule = |line| {
+            let [family, devices] = parse::columns(line)?;
+            Rule::new(family.into(), devices.into()).ok()
+        };
+        let mut rules = collect(families, rule, &mut skipped);
+        let mut requests = collect(requests, Request::parse, &mut skipped);
+        for request in &mut more.requests {
+            request.rule = request.rule.map(|rule| rules.len() + rule);
+        }
+        rules.append(&mut more.rules);
+        if !more.requests.is_empty() {
+            requests.append(&mut more.requests);
+            // Stable, so that what the build has put in order stays so.
+            requests.sort_by(|a, b| a.name.cmp(&b.name));
+        }
+        for request in &mut requests {
+            if let Some(rule) = request.rule.and_then(|rule| rules.get(rule)) {
+                request.family = rule.family.clone();
+            }
+        }
         let mut blocks = collect(blocks, Block::parse, &mut skipped);
         blocks.sort_by_key(|block| (block.ty, block.first, block.last));
-
-        let mut names: Vec<_> =
-            requests.iter().enumerate().map(|(place, request)| (request.name, place)).collect();
-        names.sort_unstable();
-        let alias_pairs = collect(aliases, parse::columns, &mut skipped);
-        let mut aliases = Vec::with_capacity(alias_pairs.len());
-        for [alias, canonical, _header] in alias_pairs {
-            match search(&names, canonical) {
-                Some(place) => aliases.push((place, alias)),
-                None => skipped += 1,
-            }
-        }
-        names.extend(aliases.iter().map(|(place, alias)| (*alias, *place)));
-        names.sort_unstable();
-        aliases.sort_unstable();
-        Self { requests, names, aliases, blocks, rules, skipped }
+        let mut registry = Self {
+            requests,
+            aliases: Vec::new(),
+            numbers: Default::default(),
+            codes: OnceLock::new(),
+            parametrised: Vec::new(),
+            blocks,
+            rules,
+            more,
+            types: OnceLock::new(),
+            facts: OnceLock::new(),
+            skipped,
+        };
+        registry.index(aliases);
+        registry
     }
 
-    /// What a number means, as far as the device tells requests of that number apart.
-    ///
-    /// Requests whose family names this very device win; then those that fit its kind of file; those that belong to
-    /// other devices are dropped unless nothing else is left. A device that is not known tells nothing apart.
-    ///
-    /// ```
-    /// use ioctl_registry::{Device, DeviceKind, Lookup, Registry};
-    ///
-    /// let pipe = Device { kind: DeviceKind::Fifo, ..Device::default() };
-    /// let Lookup::Exact(request) = Registry::builtin().lookup(0x5401, &pipe) else { panic!() };
-    /// assert_eq!(request.name, "TCGETS");
-    /// ```
-    #[must_use]
-    pub fn lookup(&self, number: u32, device: &Device<'_>) -> Lookup<'_> {
-        let mut names = self.names(number, device);
-        match (names.next(), names.next()) {
-            (Some(only), None) => Lookup::Exact(only),
-            (Some(first), Some(second)) => {
-                Lookup::Ambiguous([first, second].into_iter().chain(names).collect())
-            }
-            (None, _) => {
-                let encoding = Encoding::of(number);
-                let blocks: Vec<_> = self.blocks(encoding.ty, encoding.nr).collect();
-                if blocks.is_empty() { Lookup::Unknown(encoding) } else { Lookup::Block(encoding, blocks) }
+    fn index(&mut self, aliases: &'static str) {
+        for [alias, canonical, _header] in collect(aliases, parse::columns, &mut self.skipped) {
+            match self.place(canonical) {
+                Some(place) => self.aliases.push((alias.into(), place)),
+                None => self.skipped += 1,
             }
         }
+        self.aliases.sort_unstable();
+        let parameters = self.requests.iter().enumerate();
+        self.parametrised =
+            parameters.filter_map(|(place, request)| Some((request.parameters()?.ty(), place))).collect();
+        self.parametrised.sort_unstable();
+        self.numbers_of(Arch::native());
     }
 
-    /// The requests that a number can mean to a device, by name; the choice is that of [`Registry::lookup`].
-    ///
-    /// ```
-    /// use ioctl_registry::{Device, Registry};
-    ///
-    /// let registry = Registry::builtin();
-    /// let names: Vec<_> = registry.names(0x5402, &Device::default()).map(|request| request.name).collect();
-    /// assert_eq!(names, ["SNDCTL_TMR_START", "TCSETS"]);
-    /// ```
-    pub fn names<'r>(
-        &'r self,
-        number: u32,
-        device: &Device<'_>,
-    ) -> impl Iterator<Item = &'r Request> + use<'r> {
-        let group = self.group(number);
-        // Few numbers have more names than bits; the rest of such a group is taken as it is.
-        let (mut best, mut chosen) = (Verdict::Contradicted, u64::MAX);
-        if group.len() > 1 {
-            chosen = 0;
-            for (place, request) in group.iter().enumerate().take(64) {
-                let verdict = self.judge(request, device);
-                if verdict > best {
-                    (best, chosen) = (verdict, 0);
-                }
-                if verdict == best {
-                    chosen |= 1 << place;
-                }
-            }
-        }
-        let take = move |place: &usize| *place >= 64 || chosen & (1 << *place) != 0;
-        group.iter().enumerate().filter(move |(place, _)| take(place)).map(|(_, request)| request)
+    /// The index of an architecture's numbers.
+    fn numbers_of(&self, arch: Arch) -> &[Numbered] {
+        let Some(cell) = self.numbers.get(arch.index()) else { return &[] };
+        cell.get_or_init(|| {
+            let requests = (0_u32..).zip(&self.requests);
+            let mut numbers: Vec<Numbered> =
+                requests.filter_map(|(place, request)| Some((request.number(arch)?, place))).collect();
+            numbers.sort_unstable();
+            numbers
+        })
     }
 
-    /// All requests of a number, by name.
-    fn group(&self, number: u32) -> &[Request] {
-        let start = self.requests.partition_point(|request| request.number < number);
-        let rest = self.requests.get(start..).unwrap_or_default();
-        let length = rest.iter().take_while(|request| request.number == number).count();
+    /// The entries of a number, by name.
+    pub(crate) fn group(&self, number: u32, arch: Arch) -> &[Numbered] {
+        let numbers = self.numbers_of(arch);
+        let start = numbers.partition_point(|(other, _)| *other < number);
+        let rest = numbers.get(start..).unwrap_or_default();
+        let length = rest.iter().take_while(|(other, _)| *other == number).count();
         rest.get(..length).unwrap_or_default()
     }
 
-    fn judge(&self, request: &Request, device: &Device<'_>) -> Verdict {
+    pub(crate) fn at(&self, (_, place): Numbered) -> Option<&Request> {
+        self.requests.get(place as usize)
+    }
+
+    /// The requests that a macro makes of a type and a number within it, by name.
+    pub(crate) fn of_code(&self, ty: u8, nr: u8) -> impl Iterator<Item = &Request> {
+        let codes = self.codes.get_or_init(|| {
+            let made = (0_u32..).zip(&self.requests).filter(|(_, request)| request.made != Made::Plain);
+            let code = |request: &Request| {
+                // Type and number within it lie alike on every architecture.
+                let number = Arch::ALL.into_iter().find_map(|arch| request.number(arch))?;
+                u16::try_from(number & 0xffff).ok()
+            };
+            let mut codes: Vec<_> =
+                made.filter_map(|(place, request)| Some((code(request)?, place))).collect();
+            codes.sort_unstable();
+            codes
+        });
+        let code = u16::from_be_bytes([ty, nr]);
+        let start = codes.partition_point(|(other, _)| *other < code);
+        let same = codes.iter().skip(start).take_while(move |(other, _)| *other == code);
+        same.filter_map(|(_, place)| self.requests.get(*place as usize))
+    }
+
+    /// The requests with parameters of a type, by name.
+    pub(crate) fn parametrised(&self, ty: u8) -> impl Iterator<Item = &Request> {
+        let start = self.parametrised.partition_point(|(other, _)| *other < ty);
+        let same = self.parametrised.iter().skip(start).take_while(move |(other, _)| *other == ty);
+        same.filter_map(|(_, place)| self.requests.get(*place))
+    }
+
+    pub(crate) fn judge(&self, request: &Request, device: &Device<'_>) -> Verdict {
         let rule = request.rule.and_then(|rule| self.rules.get(rule));
         rule.map_or(Verdict::Undecided, |rule| rule.judge(device))
     }
 
-    /// The request of a name or an alias.
+    /// The first row of a name.
+    fn place(&self, name: &str) -> Option<usize> {
+        let place = self.requests.partition_point(|request| *request.name < *name);
+        self.requests.get(place).filter(|request| request.name == name).map(|_| place)
+    }
+
+    /// The request of a name or an alias. Of several rows, the one of the newest headers.
     ///
     /// ```
     /// use ioctl_registry::Registry;
     ///
     /// let registry = Registry::builtin();
-    /// assert_eq!(registry.find("TIOCINQ").unwrap().name, "FIONREAD");
+    /// assert_eq!(registry.find("TIOCINQ").unwrap().name(), "FIONREAD");
     /// assert!(registry.find("tiocinq").is_none());
     /// ```
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Request> {
-        search(&self.names, name).and_then(|place| self.requests.get(place))
+        self.rows(name).first()
     }
 
-    /// The requests whose name or alias matches a glob (see [`crate::glob_matches`]), by name, each once.
+    /// The request that an alias stands for.
+    pub(crate) fn of_alias(&self, name: &str) -> Option<&Request> {
+        let place = self.aliases.partition_point(|(alias, _)| **alias < *name);
+        let (_, place) = self.aliases.get(place).filter(|(alias, _)| alias == name)?;
+        self.requests.get(*place)
+    }
+
+    /// All rows of a name or an alias, the newest first: a request whose number has changed has several, and so has a
+    /// name that two headers give to different requests.
     ///
     /// ```
     /// use ioctl_registry::Registry;
     ///
-    /// let names: Vec<_> = Registry::builtin().matching("TC[GS]ETA").map(|request| request.name).collect();
+    /// assert_eq!(Registry::builtin().rows("TCGETS").len(), 1);
+    /// assert!(Registry::builtin().rows("NO_SUCH_NAME").is_empty());
+    /// ```
+    #[must_use]
+    pub fn rows(&self, name: &str) -> &[Request] {
+        let alias = || self.of_alias(name).and_then(|request| self.place(&request.name));
+        let Some(place) = self.place(name).or_else(alias) else { return &[] };
+        let rest = self.requests.get(place..).unwrap_or_default();
+        let first = rest.first().map(Request::name);
+        let length = rest.iter().take_while(|request| Some(request.name()) == first).count();
+        rest.get(..length).unwrap_or_default()
+    }
+
+    /// The requests whose name or alias matches a glob (see [`crate::glob_matches`]), by name.
+    ///
+    /// ```
+    /// use ioctl_registry::Registry;
+    ///
+    /// let names: Vec<_> = Registry::builtin().matching("TC[GS]ETA").map(|request| request.name()).collect();
     /// assert_eq!(names, ["TCGETA", "TCSETA"]);
     /// ```
     pub fn matching<'r>(&'r self, glob: &str) -> impl Iterator<Item = &'r Request> {
-        self.places().filter_map(move |place| {
-            let request = self.requests.get(place)?;
-            let named = glob_matches(glob, request.name)
-                || self.aliases_at(place).any(|alias| glob_matches(glob, alias));
-            named.then_some(request)
-        })
+        let mut by_alias: Vec<_> = self
+            .aliases
+            .iter()
+            .filter(|(alias, _)| glob_matches(glob, alias))
+            .map(|(_, place)| *place)
+            .collect();
+        by_alias.sort_unstable();
+        let requests = self.requests.iter().enumerate();
+        requests
+            .filter(move |(place, request)| {
+                glob_matches(glob, &request.name) || by_alias.binary_search(place).is_ok()
+            })
+            .map(|(_, request)| request)
     }
 
     /// The other names of a request.
@@ -283,16 +270,9 @@ impl Registry {
     /// let request = registry.find("FIONREAD").unwrap();
     /// assert!(registry.aliases(request).any(|alias| alias == "TIOCINQ"));
     /// ```
-    pub fn aliases<'r>(&'r self, request: &Request) -> impl Iterator<Item = &'static str> + use<'r> {
-        let key = (request.number, request.name);
-        let place = self.requests.binary_search_by_key(&key, |request| (request.number, request.name));
-        place.into_iter().flat_map(|place| self.aliases_at(place))
-    }
-
-    fn aliases_at(&self, place: usize) -> impl Iterator<Item = &'static str> {
-        let start = self.aliases.partition_point(|(target, _)| *target < place);
-        let rest = self.aliases.get(start..).unwrap_or_default();
-        rest.iter().take_while(move |(target, _)| *target == place).map(|(_, alias)| *alias)
+    pub fn aliases(&self, request: &Request) -> impl Iterator<Item = &str> {
+        let target = self.place(&request.name);
+        self.aliases.iter().filter(move |(_, place)| Some(*place) == target).map(|(alias, _)| &**alias)
     }
 
     /// The requests of a family, by name.
@@ -300,9 +280,9 @@ impl Registry {
     /// ```
     /// use ioctl_registry::Registry;
     ///
-    /// assert!(Registry::builtin().family("kvm").any(|request| request.name == "KVM_RUN"));
+    /// assert!(Registry::builtin().family("kvm").any(|request| request.name() == "KVM_RUN"));
     /// ```
-    pub fn family<'r>(&'r self, family: &str) -> impl Iterator<Item = &'r Request> {
+    pub fn family(&self, family: &str) -> impl Iterator<Item = &Request> {
         self.requests().filter(move |request| request.family == family)
     }
 
@@ -313,29 +293,55 @@ impl Registry {
     ///
     /// assert!(Registry::builtin().families().any(|family| family == "drm"));
     /// ```
-    pub fn families(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let mut families: Vec<_> = self.requests.iter().map(|request| request.family).collect();
+    pub fn families(&self) -> impl Iterator<Item = &str> {
+        let mut families: Vec<&str> = self.requests.iter().map(Request::family).collect();
         families.sort_unstable();
         families.dedup();
         families.into_iter()
     }
 
-    /// Every request, by name.
+    /// The devices that a request is addressed to, in the words of `families.tsv`: `char:136-143`, `handler:tty_ioctl`, ….
     ///
     /// ```
     /// use ioctl_registry::Registry;
     ///
-    /// let typed = Registry::builtin().requests().filter(|request| request.arg_type.is_some()).count();
+    /// let registry = Registry::builtin();
+    /// let request = registry.find("TCGETS").unwrap();
+    /// assert!(registry.devices(request).any(|device| device == "handler:tty_ioctl"));
+    /// ```
+    pub fn devices(&self, request: &Request) -> impl Iterator<Item = &str> {
+        let rule = request.rule.and_then(|rule| self.rules.get(rule));
+        rule.into_iter().flat_map(|rule| rule.text.split(',')).filter(|device| !device.is_empty())
+    }
+
+    /// Every request, by name; of several rows of one name, the newest first.
+    ///
+    /// ```
+    /// use ioctl_registry::{Arg, Registry};
+    ///
+    /// let typed = Registry::builtin().requests().filter(|request| request.arg().ty().is_some()).count();
     /// assert!(typed > 2000);
     /// ```
     pub fn requests(&self) -> impl Iterator<Item = &Request> {
-        self.places().filter_map(|place| self.requests.get(place))
+        self.requests.iter()
     }
 
-    /// Places of the requests in the order of their names.
-    fn places(&self) -> impl Iterator<Item = usize> {
-        let named = |name: &str, place: usize| self.requests.get(place).is_some_and(|it| it.name == name);
-        self.names.iter().filter(move |(name, place)| named(name, *place)).map(|(_, place)| *place)
+    /// The numbers of an architecture that several names have, with these.
+    ///
+    /// ```
+    /// use ioctl_registry::{Arch, Registry};
+    ///
+    /// let (_, requests) = Registry::builtin().conflicts(Arch::X86_64).find(|it| it.0 == 0x5402).unwrap();
+    /// let names: Vec<_> = requests.iter().map(|request| request.name()).collect();
+    /// assert_eq!(names, ["SNDCTL_TMR_START", "TCSETS"]);
+    /// ```
+    pub fn conflicts(&self, arch: Arch) -> impl Iterator<Item = (u32, Vec<&Request>)> {
+        let groups = self.numbers_of(arch).chunk_by(|a, b| a.0 == b.0);
+        groups.filter_map(|group| {
+            let mut requests: Vec<_> = group.iter().filter_map(|entry| self.at(*entry)).collect();
+            requests.dedup_by(|a, b| a.name == b.name);
+            (requests.len() > 1).then_some((group.first()?.0, requests))
+        })
     }
 
     /// The assigned blocks that a number of a type lies in.
@@ -351,42 +357,124 @@ impl Registry {
         let rest = self.blocks.get(start..).unwrap_or_default();
         rest.iter().take_while(move |block| block.ty == ty).filter(move |block| block.contains(nr))
     }
-}
 
-/// Parses the lines of a table; those that cannot be read are counted.
-fn collect<T>(table: &'static str, parse: impl Fn(&'static str) -> Option<T>, skipped: &mut usize) -> Vec<T> {
-    let mut items = Vec::new();
-    for line in parse::lines(table) {
-        match parse(line) {
-            Some(item) => items.push(item),
-            None => *skipped += 1,
-        }
+    /// Every assigned block, by type and first number.
+    ///
+    /// ```
+    /// assert!(ioctl_registry::Registry::builtin().all_blocks().len() > 250);
+    /// ```
+    #[must_use]
+    pub fn all_blocks(&self) -> &[Block] {
+        &self.blocks
     }
-    items
-}
 
-/// The first entry of a name.
-fn search(names: &[(&'static str, usize)], name: &str) -> Option<usize> {
-    let place = names.partition_point(|(other, _)| *other < name);
-    names.get(place).filter(|(found, _)| *found == name).map(|(_, place)| *place)
-}
-
-/// Gives each request the family of the first line that covers it.
-fn assign_families(requests: &mut [Request], rules: &[Rule]) {
-    // Most lines are about headers, of which there are few.
-    let mut covering: HashMap<&str, Vec<usize>> = HashMap::new();
-    for request in requests {
-        let candidates = covering.entry(request.header).or_insert_with(|| {
-            let rules = rules.iter().enumerate();
-            rules.filter(|(_, rule)| rule.covers_header(request.header)).map(|(place, _)| place).collect()
-        });
-        let found = candidates.iter().copied().find_map(|place| {
-            rules.get(place).filter(|rule| rule.covers_name(request.name)).map(|rule| (place, rule.family))
-        });
-        if let Some((place, family)) = found {
-            (request.rule, request.family) = (Some(place), family);
-        }
+    pub(crate) fn types(&self) -> &Types {
+        self.types.get_or_init(|| Types::new(tables::TYPES.text(), &self.more.types, &mut 0))
     }
+
+    fn known_facts(&self) -> &Facts {
+        self.facts.get_or_init(|| {
+            let texts = [&tables::SETS, &tables::FIELDS, &tables::SUBCOMMANDS].map(tables::Table::text);
+            Facts::new(texts, (&self.more.sets, &self.more.facts), &mut 0)
+        })
+    }
+
+    /// The layout of a type on an architecture: a named one, such as `struct winsize`, or an expression of C without
+    /// parentheses, such as `char[128]`, `unsigned long`, `struct iovec*[2]`.
+    ///
+    /// Layouts of named types are made once and kept; expressions are made anew each time.
+    ///
+    /// ```
+    /// use ioctl_registry::{Arch, Registry};
+    ///
+    /// let registry = Registry::builtin();
+    /// assert_eq!(registry.layout("struct winsize[2]", Arch::X86_64).unwrap().size, 16);
+    /// assert_eq!(registry.layout("struct nobody", Arch::X86_64).unwrap_err().to_string(),
+    ///     "no type is named `struct nobody`");
+    /// ```
+    ///
+    /// # Errors
+    /// The text is no type, names an unknown one, or one whose content no header tells.
+    pub fn layout(&self, expression: &str, arch: Arch) -> Result<Arc<Layout>, TypeError> {
+        self.types().layout(expression, arch)
+    }
+
+    /// The names of all types, sorted. Of types that share a name, all but one carry `~SUFFIX`.
+    ///
+    /// ```
+    /// assert!(ioctl_registry::Registry::builtin().type_names().any(|name| name == "struct termios"));
+    /// ```
+    pub fn type_names(&self) -> impl Iterator<Item = &str> {
+        self.types().names()
+    }
+
+    /// The meaning of an argument's bytes. They may be fewer than the type has: what is missing is [`Value::Missing`].
+    ///
+    /// ```
+    /// use ioctl_registry::{Arch, Registry};
+    ///
+    /// let registry = Registry::builtin();
+    /// let layout = registry.layout("struct winsize", Arch::Mips).unwrap();
+    /// assert_eq!(registry.decode(&layout, &[0, 24, 0, 80]).to_string(), "{ws_row=24, ws_col=80, ...}");
+    /// ```
+    #[must_use]
+    pub fn decode(&self, layout: &Layout, bytes: &[u8]) -> Value {
+        decode::decode(self.known_facts(), self.types(), layout, bytes)
+    }
+
+    /// A set of constants by its name.
+    #[must_use]
+    pub fn set(&self, name: &str, arch: Arch) -> Option<&Set> {
+        self.known_facts().set(name, arch)
+    }
+
+    /// Every set, by name.
+    #[must_use]
+    pub fn sets(&self) -> &[Set] {
+        self.known_facts().sets()
+    }
+
+    /// What is known of a field. The type is named as in [`Layout::name`]; the field is a path such as `fmt.pix.flags`.
+    #[must_use]
+    pub fn facts(&self, ty: &str, field: &str) -> &[Fact] {
+        self.known_facts().of_field(ty, field)
+    }
+
+    /// The sub-commands of a request, in the order of the header.
+    pub fn subcommands(&self, request: &Request) -> impl Iterator<Item = &Subcommand> {
+        self.known_facts().subcommands(&request.name)
+    }
+
+    /// How many lines of the embedded tables cannot be read, table by table. There should be none.
+    ///
+    /// ```
+    /// assert!(ioctl_registry::Registry::builtin().unreadable().values().all(|lines| *lines == 0));
+    /// ```
+    #[must_use]
+    pub fn unreadable(&self) -> BTreeMap<&'static str, usize> {
+        let (mut types, mut facts) = (0, 0);
+        let table = Types::new(tables::TYPES.text(), &[], &mut types);
+        let texts = [&tables::SETS, &tables::FIELDS, &tables::SUBCOMMANDS].map(tables::Table::text);
+        Facts::new(texts, (&[], &[]), &mut facts);
+        facts += self.sets().iter().map(Set::mistakes).sum::<usize>();
+        let windows = crate::windows::Codes::builtin().skipped;
+        BTreeMap::from([
+            ("requests", self.skipped),
+            ("types", types + table.malformed()),
+            ("facts", facts),
+            ("windows", windows),
+        ])
+    }
+}
+
+/// Bytes of each embedded table in the program, and how many they are when opened.
+///
+/// ```
+/// let packed: usize = ioctl_registry::embedded_sizes().map(|(_, packed, _)| packed).sum();
+/// assert!(packed < 600_000);
+/// ```
+pub fn embedded_sizes() -> impl Iterator<Item = (&'static str, usize, usize)> {
+    tables::ALL.iter().map(|(name, table)| (*name, table.packed_size(), table.text().len()))
 }
 
 #[cfg(test)]

@@ -7,10 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use ioctl_registry::{DeviceKind, Lookup, Registry};
+use ioctl_registry::{Arch, DeviceKind, Lookup, Registry};
 
 use crate::{
-    event::{Call, Device, Event, File},
+    event::{self, Call, Device, Event, File},
     process,
     symbols::Symbols,
 };
@@ -37,36 +37,52 @@ pub struct Decoder {
 const MAX_CGROUPS: usize = 4_096;
 
 impl Decoder {
-    /// With the registry that is built in and the running kernel's symbols.
+    /// With a registry and the running kernel's symbols.
     #[must_use]
-    pub fn new(detail: Detail, symbols: Symbols) -> Self {
-        Self {
-            registry: Registry::builtin(),
-            detail,
-            symbols,
-            drivers: Drivers::default(),
-            cgroups: HashMap::new(),
-        }
+    pub fn new(registry: &'static Registry, detail: Detail, symbols: Symbols) -> Self {
+        Self { registry, detail, symbols, drivers: Drivers::default(), cgroups: HashMap::new() }
     }
 
     /// Decodes one call.
     pub fn call(&mut self, call: Call) -> Event {
         let request = match call.target.file() {
-            Some(file) => self.request(call.request, file),
-            None => self.registry.lookup(call.request, &ioctl_registry::Device::default()),
+            Some(file) => self.request(call.request, call.arch(), file),
+            None => self.registry.lookup(call.request, call.arch(), &ioctl_registry::Device::default()),
         };
         Event { call, request }
     }
 
     /// What a number means on a file. The kernel's symbols are read only when they can decide something.
-    pub fn request(&mut self, number: u32, file: &File) -> Lookup<'static> {
+    pub fn request(&mut self, number: u32, arch: Arch, file: &File) -> Lookup<'static> {
         if self.detail == Detail::Full || file.device.get().is_some() {
-            return self.registry.lookup(number, &hint(file, self.device(file)));
+            return self.registry.lookup(number, arch, &hint(file, self.device(file)));
         }
-        match self.registry.lookup(number, &hint(file, &Device { kind: file.kind, ..Device::default() })) {
-            Lookup::Ambiguous(_) => self.registry.lookup(number, &hint(file, self.device(file))),
+        let kind_only = Device { kind: file.kind, ..Device::default() };
+        match self.registry.lookup(number, arch, &hint(file, &kind_only)) {
+            Lookup::Ambiguous(_) | Lookup::Resized(..) => {
+                self.registry.lookup(number, arch, &hint(file, self.device(file)))
+            }
             decided => decided,
         }
+    }
+
+    /// What a number means that was counted without telling through which system call table it came: what it is
+    /// natively, or else what it is to 32-bit programs.
+    pub fn counted_request(&mut self, number: u32, file: &File) -> Lookup<'static> {
+        let native = self.request(number, event::arch(false), file);
+        if native.named().is_empty() {
+            let compat = self.request(number, event::arch(true), file);
+            if !compat.named().is_empty() {
+                return compat;
+            }
+        }
+        native
+    }
+
+    /// What a number means that was counted for something that is no open file.
+    #[must_use]
+    pub fn without_file(&self, number: u32) -> Lookup<'static> {
+        self.registry.lookup(number, Arch::native(), &ioctl_registry::Device::default())
     }
 
     /// Driver and handler of a file.
@@ -236,7 +252,7 @@ mod tests {
 
     #[test]
     fn the_device_decides_between_names() {
-        let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+        let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
         let on = |kind, major| {
             let file = File { kind, numbers: Some((major, 0)), ..File::default() };
             Target::File(Arc::new(file))

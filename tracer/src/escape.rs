@@ -1,6 +1,9 @@
 //! Text of traced processes on its way to people: nothing in it may reach a terminal as a control sequence.
 
-use std::fmt::{self, Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Write},
+};
 
 /// Writes bytes with everything escaped that is no plain, visible character: `\n` and its like by name, other bytes
 /// in octal as strace does. `extra` are characters that would be mistaken for the text around them.
@@ -24,6 +27,26 @@ pub fn write_escaped(out: &mut impl Write, bytes: &[u8], extra: &[char]) -> fmt:
         }
     }
     Ok(())
+}
+
+/// The text with what is no visible character escaped likewise; line breaks too, but no backslash.
+#[must_use]
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_plain) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_plain(c) {
+            out.push(c);
+        } else {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing to a string cannot fail.
+                let _ = write_byte(&mut out, byte);
+            }
+        }
+    }
+    out.into()
 }
 
 fn write_byte(out: &mut impl Write, byte: u8) -> fmt::Result {
@@ -64,6 +87,12 @@ mod tests {
         assert_eq!(escaped(b"a\x1b[31mb\n\x07"), "a\\033[31mb\\n\\007");
         assert_eq!(escaped("gr\u{fc}n \u{202e}evil".as_bytes()), "gr\u{fc}n \\342\\200\\256evil");
         assert_eq!(escaped(b"\xff\xc2\x9b\\"), "\\377\\302\\233\\\\");
+    }
+
+    #[test]
+    fn messages_keep_their_backslashes() {
+        assert_eq!(visible("'\\x' \u{1b}[m\n"), "'\\x' \\033[m\\n");
+        assert_eq!(visible("plain"), "plain");
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ioctl_registry::{DeviceKind, Lookup};
+use ioctl_registry::{Arch, DeviceKind, Lookup};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,6 +148,21 @@ pub struct Call {
     pub outcome: Outcome,
     /// What `fd` was.
     pub target: Target,
+}
+
+impl Call {
+    /// The architecture whose numbers and layouts hold for this call.
+    #[must_use]
+    pub fn arch(&self) -> Arch {
+        arch(self.compat)
+    }
+}
+
+/// The architecture of calls through the native system call table, or of those through the 32-bit one.
+#[must_use]
+pub fn arch(compat: bool) -> Arch {
+    let native = Arch::native();
+    if compat { native.compat().unwrap_or(native) } else { native }
 }
 
 /// A task's name.

@@ -222,6 +222,7 @@ fn write_all(
 mod tests {
     use std::sync::Mutex;
 
+    use ioctl_registry::Registry;
     use ioctl_trace_ebpf::{CallRecord, ProcessRecord, RecordKind};
 
     use super::*;
@@ -254,8 +255,9 @@ mod tests {
     fn stage(sink: impl Sink + 'static, selection: &str) -> Stage {
         Stage {
             assembler: Assembler::default(),
-            decoder: Decoder::new(Detail::AsNeeded, Symbols::default()),
-            selection: Selection::parse(Some(selection).filter(|s| !s.is_empty())).expect("selection"),
+            decoder: Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default()),
+            selection: Selection::parse(Some(selection).filter(|s| !s.is_empty()), Registry::builtin())
+                .expect("selection"),
             sinks: vec![Box::new(sink)],
             progress: Arc::default(),
         }

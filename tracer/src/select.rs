@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use ioctl_registry::{Lookup, Registry, parse_number};
+use ioctl_registry::{Encoding, Lookup, Registry, parse_number};
 
-use crate::source::live::Requests;
+use crate::{event, source::live::Requests, suggest::did_you_mean};
 
 /// Why a selection cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +44,10 @@ impl Selection {
     ///
     /// # Errors
     /// Names the item that is not understood.
-    pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Result<Self, SelectError> {
+    pub fn parse<'a>(
+        values: impl IntoIterator<Item = &'a str>,
+        registry: &'static Registry,
+    ) -> Result<Self, SelectError> {
         let mut selection = Self::default();
         for value in values {
             let (all_negated, list) = match value.strip_prefix('!') {
@@ -61,7 +64,7 @@ impl Selection {
                 }
                 let set =
                     if negated { &mut selection.exclude } else { selection.include.get_or_insert_default() };
-                set.add(item)?;
+                set.add(item, registry)?;
             }
         }
         Ok(selection)
@@ -74,31 +77,42 @@ impl Selection {
         if self.include.is_none() && self.exclude == Items::default() {
             return true;
         }
-        let names: &[&ioctl_registry::Request] = match request {
-            Lookup::Exact(only) => std::slice::from_ref(only),
-            Lookup::Ambiguous(several) => several,
-            Lookup::Block(..) | Lookup::Unknown(_) => &[],
-        };
+        let names = request.named();
         let included =
-            |set: &Items| set.numbers.contains(&number) || names.iter().any(|r| set.names.contains(r.name));
+            |set: &Items| set.numbers.contains(&number) || names.iter().any(|r| set.names.contains(r.name()));
         let excluded = |set: &Items| {
             set.numbers.contains(&number)
-                || (!names.is_empty() && names.iter().all(|r| set.names.contains(r.name)))
+                || (!names.is_empty() && names.iter().all(|r| set.names.contains(r.name())))
         };
         self.include.as_ref().is_none_or(included) && !excluded(&self.exclude)
     }
 
     /// The part of it that numbers alone decide, for the kernel side: it never drops what [`Selection::wants`] wants.
     #[must_use]
-    pub fn numbers(&self) -> Requests {
-        let registry = Registry::builtin();
+    pub fn numbers(&self, registry: &Registry) -> Requests {
+        let arches = [event::arch(false), event::arch(true)];
+        let rows = |set: &Items| set.names.iter().flat_map(|name| registry.rows(name)).collect::<Vec<_>>();
+        // The numbers of a request with parameters are too many to list.
+        if self.include.as_ref().is_some_and(|set| rows(set).iter().any(|row| row.parameters().is_some())) {
+            return Requests::Any;
+        }
         let of_names = |set: &Items| -> HashSet<u32> {
-            let named = set.names.iter().filter_map(|name| registry.find(name)).map(|request| request.number);
+            let rows = rows(set).into_iter();
+            let named = rows.flat_map(|row| arches.into_iter().filter_map(|arch| row.number(arch)));
             named.chain(set.numbers.iter().copied()).collect()
         };
-        // A number may be dropped only if no device gives it another, wanted meaning.
-        let nothing_known = ioctl_registry::Device::default();
-        let dropped = |number: &u32| !self.wants(*number, &registry.lookup(*number, &nothing_known));
+        // A number may be dropped only if no device and no system call table gives it another, wanted meaning.
+        let dropped = |number: &u32| {
+            arches.into_iter().all(|arch| {
+                let meanings = registry.meanings(*number, arch);
+                let widest = if meanings.is_empty() {
+                    Lookup::Unknown(Encoding::of(*number, arch))
+                } else {
+                    Lookup::Ambiguous(meanings)
+                };
+                !self.wants(*number, &widest)
+            })
+        };
         let candidates = of_names(self.include.as_ref().unwrap_or(&self.exclude));
         let mut numbers: Vec<u32> =
             candidates.into_iter().filter(|number| dropped(number) == self.include.is_none()).collect();
@@ -112,10 +126,9 @@ impl Selection {
 }
 
 impl Items {
-    fn add(&mut self, item: &str) -> Result<(), SelectError> {
-        let registry = Registry::builtin();
+    fn add(&mut self, item: &str, registry: &'static Registry) -> Result<(), SelectError> {
         if let Some(family) = item.strip_prefix('@') {
-            self.names.extend(registry.family(family).map(|r| r.name));
+            self.names.extend(registry.family(family).map(ioctl_registry::Request::name));
             if registry.family(family).next().is_none() {
                 let known: Vec<_> = registry.families().collect();
                 return Err(SelectError::Family(family.to_owned(), known.join(", ")));
@@ -125,41 +138,41 @@ impl Items {
                 parse_number(item).ok_or_else(|| SelectError::Name(item.to_owned(), String::new()))?;
             self.numbers.insert(number);
         } else if item.contains(['*', '?', '[']) {
-            self.names.extend(registry.matching(item).map(|r| r.name));
+            self.names.extend(registry.matching(item).map(ioctl_registry::Request::name));
             if registry.matching(item).next().is_none() {
                 return Err(SelectError::Glob(item.to_owned()));
             }
         } else {
             match registry.find(item) {
-                Some(request) => self.names.insert(request.name),
-                None => return Err(SelectError::Name(item.to_owned(), suggestion(item))),
+                Some(request) => self.names.insert(request.name()),
+                None => return Err(SelectError::Name(item.to_owned(), suggestion(item, registry))),
             };
         }
         Ok(())
     }
 }
 
-/// `; did you mean …?` if a known name is close.
-fn suggestion(item: &str) -> String {
-    let upper = item.to_ascii_uppercase();
-    let close = Registry::builtin().requests().map(|r| (strsim::jaro_winkler(&upper, r.name), r.name));
-    match close.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        Some((score, name)) if score > 0.85 => format!("; did you mean `{name}`?"),
-        _ => String::new(),
-    }
+/// Names that are close to one that is not known.
+fn suggestion(item: &str, registry: &Registry) -> String {
+    did_you_mean(item, registry.requests().map(ioctl_registry::Request::name))
 }
 
 #[cfg(test)]
 mod tests {
-    use ioctl_registry::Device;
+    use ioctl_registry::{Arch, Device};
     use proptest::prelude::*;
 
     use super::*;
 
     fn wants(values: &[&str], name: &str) -> bool {
-        let selection = Selection::parse(values.iter().copied()).expect("selection");
-        let request = Registry::builtin().find(name).expect("known name");
-        selection.wants(request.number, &Lookup::Exact(request))
+        let selection = Selection::parse(values.iter().copied(), Registry::builtin()).expect("selection");
+        let registry = Registry::builtin();
+        let number = registry.number(name, Arch::native()).expect("known name");
+        let meanings = registry.meanings(number, Arch::native()).into_iter();
+        let found = meanings
+            .map(Lookup::Exact)
+            .find(|it| it.to_string() == registry.find(name).expect("name").name());
+        selection.wants(number, &found.expect("a meaning of its own number"))
     }
 
     #[test]
@@ -182,7 +195,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let error = |value| Selection::parse([value]).expect_err("mistake").to_string();
+        let error = |value| Selection::parse([value], Registry::builtin()).expect_err("mistake").to_string();
         assert_eq!(error("TCGTES"), "no ioctl request is named `TCGTES`; did you mean `TCGETS`?");
         assert!(error("@nope").starts_with("no family is named `nope`; known are "));
         assert_eq!(error("ZZZ*"), "no ioctl request matches `ZZZ*`");
@@ -192,10 +205,11 @@ mod tests {
 
     #[test]
     fn shared_numbers_are_not_dropped_for_one_of_their_names() {
-        let selection = Selection::parse(["!SNDCTL_TMR_START"]).expect("selection");
-        assert_eq!(selection.numbers(), Requests::Any);
-        let selection = Selection::parse(["!TCSETS,SNDCTL_TMR_START"]).expect("selection");
-        assert_eq!(selection.numbers(), Requests::Except(vec![0x5402]));
+        let selection = Selection::parse(["!SNDCTL_TMR_START"], Registry::builtin()).expect("selection");
+        assert_eq!(selection.numbers(Registry::builtin()), Requests::Any);
+        let selection =
+            Selection::parse(["!TCSETS,SNDCTL_TMR_START"], Registry::builtin()).expect("selection");
+        assert_eq!(selection.numbers(Registry::builtin()), Requests::Except(vec![0x5402]));
     }
 
     proptest! {
@@ -205,19 +219,23 @@ mod tests {
             items in prop::collection::vec(prop::sample::select(vec!["TC*", "!TCGETS", "SNDCTL_*", "!SNDCTL_TMR_*", "0x5401", "!0x5402", "@tty", "!@tty", "BLK*"]), 1..4),
             place in 0_usize..4000,
         ) {
-            let selection = Selection::parse([items.join(",").as_str()]).expect("selection");
+            let selection = Selection::parse([items.join(",").as_str()], Registry::builtin()).expect("selection");
             let registry = Registry::builtin();
             let count = registry.requests().count();
+            let numbers = selection.numbers(registry);
             let request = registry.requests().nth(place % count).expect("in range");
-            let lookup = registry.lookup(request.number, &Device::default());
-            for meaning in [Lookup::Exact(request), lookup] {
-                if selection.wants(request.number, &meaning) {
-                    let passes = match selection.numbers() {
-                        Requests::Any => true,
-                        Requests::Only(numbers) => numbers.contains(&request.number),
-                        Requests::Except(numbers) => !numbers.contains(&request.number),
-                    };
-                    prop_assert!(passes, "{:?} drops {}", selection.numbers(), request.name);
+            for arch in [event::arch(false), event::arch(true)] {
+                let Some(number) = request.number(arch) else { continue };
+                let lookup = registry.lookup(number, arch, &Device::default());
+                for meaning in registry.meanings(number, arch).into_iter().map(Lookup::Exact).chain([lookup]) {
+                    if selection.wants(number, &meaning) {
+                        let passes = match &numbers {
+                            Requests::Any => true,
+                            Requests::Only(numbers) => numbers.contains(&number),
+                            Requests::Except(numbers) => !numbers.contains(&number),
+                        };
+                        prop_assert!(passes, "{numbers:?} drops {}", request.name());
+                    }
                 }
             }
         }

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ioctl_registry::Registry;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -36,6 +37,8 @@ use crate::{
 
 /// What to do.
 pub struct Plan {
+    /// What the requests' numbers mean.
+    pub registry: &'static Registry,
     /// How the kernel side is set up.
     pub setup: Setup,
     /// The command to start, if any.
@@ -168,7 +171,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     let progress = Arc::new(Progress::default());
     let stage = Stage {
         assembler: Assembler::default(),
-        decoder: Decoder::new(plan.detail, symbols),
+        decoder: Decoder::new(plan.registry, plan.detail, symbols),
         selection: std::mem::take(&mut plan.selection),
         sinks: std::mem::take(&mut plan.sinks),
         progress: Arc::clone(&progress),

@@ -1,6 +1,7 @@
-//! Developer commands: `cargo xtask setup|run|test|registry|bench|picture`.
+//! Developer commands: `cargo xtask setup|run|test|registry|btf|bench|picture`.
 
 mod bench;
+mod btf;
 mod picture;
 mod registry;
 mod setup;
@@ -31,6 +32,8 @@ enum Command {
     },
     /// Install what the tests need and run all of them: format, lints, unit and live tests
     Test,
+    /// Compare the registry's layouts with a kernel's own description of its types
+    Btf(btf::BtfArgs),
     /// Generate the registry's data from the kernel's headers
     Registry(registry::RegistryArgs),
     /// Measure what tracing costs, beside strace, perf trace and bpftrace
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::setup().map(|()| 0),
         Command::Run { args } => setup::run(&args),
         Command::Test => test::test().map(|()| 0),
+        Command::Btf(args) => btf::run(&args).map(|()| 0),
         Command::Registry(args) => registry::run(&args).map(|()| 0),
         Command::Bench(args) => bench::bench(&args).map(|()| 0),
         Command::Picture => picture::picture().map(|()| 0),

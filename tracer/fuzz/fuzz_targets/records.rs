@@ -14,12 +14,13 @@ use ioctl_trace::{
     },
     symbols::Symbols,
 };
+use ioctl_registry::Registry;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|records: Vec<(u16, Vec<u8>)>| {
     let clock = WallClock::fixed(0);
     let mut assembler = Assembler::default();
-    let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
     let style = TextStyle { fd: FdStyle::Device, number: true, ..TextStyle::default() };
     let mut sinks: [Box<dyn Sink>; 3] = [
         Box::new(Text::new(Vec::new(), style, clock.clone())),

@@ -2,15 +2,15 @@
 //! wants. `cd tracer && cargo +nightly fuzz run selection`
 #![no_main]
 
-use ioctl_registry::{Device, Registry};
+use ioctl_registry::{Arch, Device, Registry};
 use ioctl_trace::{select::Selection, source::live::Requests};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, u32)| {
     let (text, number) = input;
-    let Ok(selection) = Selection::parse([text]) else { return };
-    let wanted = selection.wants(number, &Registry::builtin().lookup(number, &Device::default()));
-    let passes = match selection.numbers() {
+    let Ok(selection) = Selection::parse([text], Registry::builtin()) else { return };
+    let wanted = selection.wants(number, &Registry::builtin().lookup(number, Arch::native(), &Device::default()));
+    let passes = match selection.numbers(Registry::builtin()) {
         Requests::Any => true,
         Requests::Only(numbers) => numbers.contains(&number),
         Requests::Except(numbers) => !numbers.contains(&number),

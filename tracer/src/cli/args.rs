@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use super::registry::Action;
+
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
 ///
 /// Nothing is stopped and nothing is injected: the kernel itself reports, so that a production process can be watched.
@@ -102,6 +104,14 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = parse_size, help_heading = OUTPUT)]
     pub buffer: u32,
 
+    /// Add the requests of this file to those that are known; repeatable
+    #[arg(long = "registry", value_name = "FILE", global = true, help_heading = REGISTRY)]
+    pub vendor_files: Vec<PathBuf>,
+
+    /// What to do instead of tracing
+    #[command(subcommand)]
+    pub action: Option<Action>,
+
     /// The command to run and trace
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
@@ -111,8 +121,9 @@ const WHOM: &str = "Whom to trace (conditions of different kinds must all hold)"
 const WHAT: &str = "What to trace";
 const OUTPUT: &str = "Output";
 const LINES: &str = "Lines, as in strace";
+const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | registry import HEADER -o FILE";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -120,7 +131,9 @@ Examples:
   ioctl-trace -p $(pidof qemu-system-x86_64)   watch a running process on a dashboard
   ioctl-trace -p 4711 -c                       count until ^C or its end
   ioctl-trace -a -e '@drm,!DRM_IOCTL_VERSION'  every graphics call of the machine but one
-  ioctl-trace -o calls.jsonl -- ./app          one JSON object a call";
+  ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
+  ioctl-trace decode 0x5413                    what does this number mean?
+  ioctl-trace show VIDIOC_G_FMT                all that is known of a request";
 
 /// Formats of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -178,6 +191,19 @@ mod tests {
     #[test]
     fn help_is_as_agreed() {
         insta::assert_snapshot!(Args::command().term_width(100).render_long_help());
+    }
+
+    #[test]
+    fn help_of_the_commands_is_as_agreed() {
+        let mut command = Args::command().term_width(100);
+        command.build();
+        let mut help = String::new();
+        for path in [&["decode"][..], &["list"], &["show"], &["registry"], &["registry", "import"]] {
+            let command =
+                path.iter().try_fold(&mut command, |command, name| command.find_subcommand_mut(name));
+            help += &format!("{}\n\n", command.expect("a command").render_help());
+        }
+        insta::assert_snapshot!(help);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod args;
 mod output;
+mod registry;
 mod run;
 
 use std::{
@@ -9,9 +10,11 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
 
 pub use args::Args;
+
+use crate::escape::visible;
 
 /// Exit code when tracing failed.
 const FAILED: u8 = 1;
@@ -21,8 +24,12 @@ const USAGE: u8 = 2;
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let args = Args::parse();
-    match run::run(args) {
+    let matches = Args::command().get_matches();
+    let args = match checked(&matches) {
+        Ok(args) => args,
+        Err(error) => error.format(&mut Args::command()).exit(),
+    };
+    match perform(args) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failure::Usage(message)) => {
             say(&message);
@@ -35,9 +42,43 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What the user asks for. Options that are about tracing do not go with a command that does not trace.
+fn checked(matches: &ArgMatches) -> Result<Args, clap::Error> {
+    if let Some(action) = matches.subcommand_name() {
+        let command = Args::command();
+        let given = |option: &&clap::Arg| {
+            matches.value_source(option.get_id().as_str()) == Some(ValueSource::CommandLine)
+        };
+        let mut own =
+            command.get_arguments().filter(|option| !FOR_EVERY_COMMAND.contains(&option.get_id().as_str()));
+        if let Some(option) = own.find(given) {
+            let message = format!("`{}` is about tracing and does not go with `{action}`", spelled(option));
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        }
+    }
+    Args::from_arg_matches(matches)
+}
+
+/// Options that mean something to every command.
+const FOR_EVERY_COMMAND: [&str; 2] = ["vendor_files", "color"];
+
+/// An option as it is written.
+fn spelled(option: &clap::Arg) -> String {
+    let short = || option.get_short().map(|short| format!("-{short}"));
+    option.get_long().map(|long| format!("--{long}")).or_else(short).unwrap_or_else(|| "--".to_owned())
+}
+
+fn perform(args: Args) -> Result<u8, run::Failure> {
+    let known = registry::open(&args.vendor_files)?;
+    match &args.action {
+        Some(action) => registry::run(action, known).map(|()| 0),
+        None => run::run(args, known),
+    }
+}
+
 /// Says something to the user, who may have closed the terminal meanwhile.
 fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "ioctl-trace: {line}");
+    let _ = writeln!(io::stderr(), "ioctl-trace: {}", visible(line));
 }
 
 /// An error with its causes, as far as its own words do not contain them.

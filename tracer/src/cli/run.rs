@@ -5,6 +5,7 @@ use std::{
     sync::atomic::Ordering,
 };
 
+use ioctl_registry::Registry;
 use nix::unistd::User;
 
 use super::{args::Args, output, say};
@@ -15,7 +16,7 @@ use crate::{
     process,
     select::Selection,
     session::{self, Plan, Report, Stop},
-    source::live::{MAX_CGROUPS, Setup, Wanted},
+    source::live::{MAX_CGROUPS, Requests, Setup, Wanted},
     totals::Human,
     tui,
 };
@@ -39,10 +40,11 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 ///
 /// # Errors
 /// Bad usage, or why tracing failed.
-pub fn run(args: Args) -> Result<u8, Failure> {
-    let selection = Selection::parse(args.requests.iter().map(String::as_str))
+pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
+    let selection = Selection::parse(args.requests.iter().map(String::as_str), registry)
         .map_err(|e| Failure::Usage(e.to_string()))?;
-    let wanted = wanted(&args, &selection)?;
+    let requests = selection.numbers(registry);
+    let wanted = wanted(&args, requests)?;
     let dashboard =
         args.command.is_empty() && !args.no_tui && !args.summary_only && io::stdout().is_terminal();
     let summary_only = args.summary_only && args.output.is_empty();
@@ -53,6 +55,7 @@ pub fn run(args: Args) -> Result<u8, Failure> {
     let command =
         (!args.command.is_empty()).then(|| Spec { argv: args.command.clone(), user: args.user.clone() });
     let plan = Plan {
+        registry,
         setup: Setup { wanted, summary_only, buffer_bytes: args.buffer, verbose: args.verbose },
         command,
         selection,
@@ -160,7 +163,7 @@ fn closing(report: &Report, quiet: u8) -> Vec<String> {
 }
 
 /// The kernel side's filter.
-fn wanted(args: &Args, selection: &Selection) -> Result<Wanted, Failure> {
+fn wanted(args: &Args, requests: Requests) -> Result<Wanted, Failure> {
     let usage = |message: String| Err(Failure::Usage(message));
     let chosen =
         !args.pid.is_empty() || !args.comm.is_empty() || !args.uid.is_empty() || !args.cgroup.is_empty();
@@ -193,7 +196,7 @@ fn wanted(args: &Args, selection: &Selection) -> Result<Wanted, Failure> {
         comms: args.comm.clone(),
         uids: args.uid.iter().map(|name| uid(name)).collect::<Result<_, _>>()?,
         cgroups: args.cgroup.clone(),
-        requests: selection.numbers(),
+        requests,
     })
 }
 

@@ -12,7 +12,7 @@ use crate::{
     decode::Decoder,
     errno,
     escape::is_plain,
-    event::{Device, Event, File, Outcome, Target},
+    event::{Call, Device, Event, File, Outcome, Target},
 };
 
 /// Writes JSON lines.
@@ -111,7 +111,7 @@ impl<W: Write + Send> Sink for Jsonl<W> {
             fd: call.fd,
             path: path.as_deref(),
             device: device.map(device_json),
-            request: request_json(call.request, &event.request),
+            request: request_json(call, &event.request),
             arg: format!("{:#x}", call.arg),
             r#in: None,
             out: None,
@@ -160,25 +160,23 @@ fn device_json(device: &Device) -> DeviceJson<'_> {
     }
 }
 
-fn request_json(number: u32, request: &Lookup<'static>) -> RequestJson<'static> {
-    let encoding = Encoding::of(number);
-    let names: Vec<&'static ioctl_registry::Request> = match request {
-        Lookup::Exact(request) => vec![request],
-        Lookup::Ambiguous(requests) => requests.clone(),
-        Lookup::Block(..) | Lookup::Unknown(_) => Vec::new(),
-    };
-    let certain = if let [only] = names.as_slice() { Some(*only) } else { None };
+fn request_json(call: &Call, request: &Lookup<'static>) -> RequestJson<'static> {
+    let number = call.request;
+    let encoding = Encoding::of(number, call.arch());
+    let certain = if let Lookup::Exact(named) = request { Some(named.request) } else { None };
+    // A number older than the scheme says nothing of the way that its argument travels.
+    let dir = certain.and_then(ioctl_registry::Request::dir).unwrap_or(encoding.dir);
     RequestJson {
         number,
         hex: format!("{number:#x}"),
-        name: certain.map(|r| r.name),
-        names: names.iter().map(|r| r.name).collect(),
-        dir: encoding.dir.as_str(),
+        name: certain.map(|r| r.name()),
+        names: request.named().iter().map(|named| named.request.name()).collect(),
+        dir: dir.as_str(),
         r#type: encoding.ty,
         nr: encoding.nr,
         size: encoding.size,
-        family: certain.map(|r| r.family),
-        header: certain.map(|r| r.header),
+        family: certain.map(|r| r.family()),
+        header: certain.map(|r| r.header()),
     }
 }
 

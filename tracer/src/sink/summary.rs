@@ -62,10 +62,9 @@ impl Summary {
     ) {
         let (request, device) = if key.status == FileStatus::Known as u32 {
             let file = counted_file(key);
-            (decoder.request(key.request, &file), device_label(decoder.device(&file)))
+            (decoder.counted_request(key.request, &file), device_label(decoder.device(&file)))
         } else {
-            let registry = ioctl_registry::Registry::builtin();
-            (registry.lookup(key.request, &ioctl_registry::Device::default()), "not open".to_owned())
+            (decoder.without_file(key.request), "not open".to_owned())
         };
         if wanted.wants(key.request, &request) {
             self.add(request.to_string(), device, &value.into());

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ioctl_registry::Registry;
 use ioctl_trace_ebpf::{CallRecord, FileIdentity, FileStatus, call_flags, file_flags};
 
 use super::{
@@ -85,7 +86,7 @@ fn script() -> Scripted {
 fn written<S: Sink>(make: impl FnOnce(Shared) -> S) -> String {
     let (mut batch, mut assembler) = (Batch::default(), Assembler::default());
     // Nothing of this machine: a symbol or driver found here would differ elsewhere.
-    let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
     let out = Shared::default();
     let mut sink = make(out.clone());
     script().read(&mut batch, Duration::ZERO);
@@ -165,7 +166,7 @@ mod hostile {
             records in prop::collection::vec((0_u16..7, prop::collection::vec(any::<u8>(), 0..size_of::<FileRecord>() + 8)), 0..12)
         ) {
             let mut assembler = Assembler::default();
-            let mut decoder = Decoder::new(Detail::AsNeeded, Symbols::default());
+            let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
             let (lines, json) = (Shared::default(), Shared::default());
             let mut sinks: Vec<Box<dyn Sink>> = vec![
                 Box::new(Text::new(lines.clone(), TextStyle { fd: FdStyle::Device, ..TextStyle::default() }, clock())),

@@ -95,7 +95,7 @@ impl Made {
             // The file is new, so nothing is known of its device.
             let _ = file.device.set(device);
         }
-        let request = Registry::builtin().lookup(self.0.request, &hint);
+        let request = Registry::builtin().lookup(self.0.request, self.0.arch(), &hint);
         Event { call: self.0, request }
     }
 }

@@ -12,3 +12,4 @@ mod exact;
 mod lifecycle;
 mod select;
 mod trace;
+mod vendor;

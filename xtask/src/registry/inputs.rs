@@ -1,70 +1,326 @@
-//! Fetches the kernel headers: the `ziglang` wheel, pinned by hash, from the Python package index.
+//! Fetches what the generator reads: header trees of several kernels and of mingw-w64, a compiler for every
+//! architecture, the source of one kernel and its documentation. Everything is pinned by version and SHA-256.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context, Result, ensure};
 
-use super::compiler;
+use super::{export, files_below, overlay::Overlay};
 
-const VERSION: &str = "0.17.0";
-const SHA256: &str = "97079827064a7492cce5541ceb438ae8003ce1e54e399676da2d62fb7a5dc08b";
-/// The headers are the same on every machine, so the wheel of one platform serves all.
-const PLATFORM: &str = "manylinux_2_12_x86_64";
-
-/// Unpacks the members of a wheel below the folders named: `python3 -c UNPACK WHEEL TARGET FOLDER...`.
-const UNPACK: &str = "\
-import sys, zipfile
-wheel, target, *folders = sys.argv[1:]
-with zipfile.ZipFile(wheel) as archive:
-    for name in archive.namelist():
-        if name.startswith(tuple(f'ziglang/lib/libc/include/{folder}/' for folder in folders)):
-            archive.extract(name, target)
-";
-
-/// The folder with the header trees, fetched and unpacked on first use.
-pub fn headers(cache: &Path) -> Result<PathBuf> {
-    // The hash in the name makes a changed pin fetch anew.
-    let unpacked = cache.join(format!("ziglang-{VERSION}-{}", SHA256.get(..12).unwrap_or(SHA256)));
-    let include = unpacked.join("ziglang/lib/libc/include");
-    if include.is_dir() {
-        return Ok(include);
-    }
-    fs::create_dir_all(cache).with_context(|| cache.display().to_string())?;
-    let work = tempfile::tempdir_in(cache)?;
-    let wheel = download(work.path())?;
-    let partial = work.path().join("unpacked");
-    let folders = compiler::KERNEL_ROOTS.into_iter().chain(compiler::GLIBC_ROOTS);
-    let mut unpack = Command::new("python3");
-    unpack.args(["-c", UNPACK]).arg(&wheel).arg(&partial).args(folders);
-    succeed(&mut unpack, "unpacking the ziglang wheel")?;
-    // A rename makes an interrupted run leave nothing that looks complete.
-    fs::rename(&partial, &unpacked).with_context(|| unpacked.display().to_string())?;
-    Ok(include)
+/// A wheel of the Python package index.
+struct Wheel {
+    version: &'static str,
+    sha256: &'static str,
+    platform: &'static str,
+    /// Folders of the wheel that are unpacked, and whether its program is.
+    folders: &'static [&'static str],
 }
 
-fn download(folder: &Path) -> Result<PathBuf> {
-    let pinned = folder.join("requirements.txt");
-    fs::write(&pinned, format!("ziglang=={VERSION} --hash=sha256:{SHA256}\n"))?;
-    eprintln!("registry: fetching ziglang {VERSION}");
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:"])
-        .args(["--platform", PLATFORM, "--dest"])
-        .arg(folder)
+/// The newest kernel's headers, those of mingw-w64, and clang for every architecture (`zig clang`).
+const ZIG: Wheel = Wheel {
+    version: "0.17.0",
+    sha256: "97079827064a7492cce5541ceb438ae8003ce1e54e399676da2d62fb7a5dc08b",
+    platform: "manylinux_2_12_x86_64",
+    folders: &["ziglang/zig", "ziglang/lib/include/", "ziglang/lib/libc/include/"],
+};
+
+/// The headers of Linux 5.16.
+const OLD_ZIG: Wheel = Wheel {
+    version: "0.9.1",
+    sha256: "fa1d08040e2b9a7aab40b0c14e1baf52097e845ea7a6801462ec593f48cf3431",
+    platform: "manylinux_2_12_x86_64",
+    folders: &["ziglang/lib/libc/include/"],
+};
+
+/// A package of Debian's archive.
+struct Package {
+    name: &'static str,
+    /// Path below the archive's root.
+    path: &'static str,
+    sha256: &'static str,
+}
+
+const LIBC_DEV: Package = Package {
+    name: "linux-libc-dev",
+    path: "pool/main/l/linux/linux-libc-dev_6.1.176-1_amd64.deb",
+    sha256: "8bb258735b9dffbb111da778ebdd024750878e435ffd9dfcadcb6762ede6b4cf",
+};
+const DOC: Package = Package {
+    name: "linux-doc-6.12",
+    path: "pool/main/l/linux/linux-doc-6.12_6.12.95-1~bpo12+1_all.deb",
+    sha256: "b861f8113661920841cd3b776d62766179a761e3aca75b36b7cdea17d4a701ef",
+};
+/// The configuration and the generated headers that belong to the source.
+const HEADERS: Package = Package {
+    name: "linux-headers-6.12-amd64",
+    path: "pool/main/l/linux/linux-headers-6.12.95+deb12-amd64_6.12.95-1~bpo12+1_amd64.deb",
+    sha256: "4e2a9dcc7c6ac48ec6570957fc17fc7669826159a56a6313bf086ac1acd399dd",
+};
+const SOURCE: Package = Package {
+    name: "linux-source-6.12",
+    path: "pool/main/l/linux/linux-source-6.12_6.12.95-1~bpo12+1_all.deb",
+    sha256: "a7fe4673af74236c99dad9766eca714a198e50a07e5d659e63ec312ae6afccfe",
+};
+
+/// A kernel of that version with all of its modules, for its description of types.
+const IMAGE: Package = Package {
+    name: "linux-image-6.1.0-50-amd64",
+    path: "pool/main/l/linux-signed-amd64/linux-image-6.1.0-50-amd64_6.1.176-1_amd64.deb",
+    sha256: "7b5597492a0a65aee61985a492e6bcc3f2cde830072a0e3b3d8c7e1b90279bd3",
+};
+
+/// Where packages are fetched from, in this order. The versions are the last of a closed suite, which the archive keeps;
+/// should it be retired, the other two have them.
+const ARCHIVES: [&str; 3] = [
+    "https://deb.debian.org/debian",
+    "https://archive.debian.org/debian",
+    "https://snapshot.debian.org/archive/debian/20261101T000000Z",
+];
+
+/// Downloads one file and checks it: `python3 -c DOWNLOAD TARGET SHA256 URL...`.
+const DOWNLOAD: &str = "\
+import hashlib, shutil, sys, urllib.request
+target, wanted, *urls = sys.argv[1:]
+reasons = []
+for url in urls:
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer, open(target, 'wb') as file:
+            shutil.copyfileobj(answer, file)
+    except OSError as error:
+        reasons.append(f'{url}: {error}')
+        continue
+    with open(target, 'rb') as file:
+        found = hashlib.file_digest(file, 'sha256').hexdigest()
+    if found == wanted:
+        sys.exit()
+    reasons.append(f'{url}: SHA-256 is {found}')
+sys.exit('\\n'.join(reasons))
+";
+
+/// Unpacks the members of a wheel whose names start as given: `python3 -c UNPACK WHEEL TARGET START...`.
+const UNPACK: &str = "\
+import os, sys, zipfile
+wheel, target, *starts = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive:
+    for name in archive.namelist():
+        if name.startswith(tuple(starts)):
+            path = archive.extract(name, target)
+            if name == 'ziglang/zig':
+                os.chmod(path, 0o755)
+";
+
+/// Writes the decompressed content of an `.xz` file to standard output: `python3 -c UNXZ FILE`.
+const UNXZ: &str = "import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), sys.stdout.buffer)";
+
+/// Writes the kernel inside a bootable image, which its header locates: `python3 -c UNPACK_KERNEL IMAGE TARGET`.
+const UNPACK_KERNEL: &str = "\
+import lzma, struct, sys
+image, target = sys.argv[1:]
+with open(image, 'rb') as file:
+    data = file.read()
+sectors = data[0x1f1] or 4
+offset, length = struct.unpack_from('<II', data, 0x248)
+start = (sectors + 1) * 512 + offset
+with open(target, 'wb') as file:
+    file.write(lzma.LZMADecompressor().decompress(data[start:start + length]))
+";
+
+/// A kernel and its modules, as files with sections.
+pub struct KernelImage {
+    /// The kernel.
+    pub vmlinux: PathBuf,
+    /// The modules, sorted.
+    pub modules: Vec<PathBuf>,
+}
+
+/// Fetches Debian's 6.1 kernel.
+///
+/// # Errors
+///
+/// When it cannot be downloaded or unpacked.
+pub fn kernel_image(cache: &Path) -> Result<KernelImage> {
+    fs::create_dir_all(cache).with_context(|| cache.display().to_string())?;
+    let image = package(cache, &IMAGE)?;
+    let unpacked = once(cache, &keyed("vmlinux", IMAGE.sha256), |target| {
+        let mut unpack = python();
+        unpack
+            .args(["-c", UNPACK_KERNEL])
+            .arg(image.join("boot/vmlinuz-6.1.0-50-amd64"))
+            .arg(target.join("vmlinux"));
+        succeed(&mut unpack, "unpacking the kernel")
+    })?;
+    let mut modules = files_below(&image.join("lib/modules"), "ko")?;
+    modules.sort();
+    Ok(KernelImage { vmlinux: unpacked.join("vmlinux"), modules })
+}
+
+/// The inputs, unpacked.
+pub struct Inputs {
+    /// The ziglang wheel of Linux 7.2: `zig`, `lib/include`, `lib/libc/include`.
+    pub zig: PathBuf,
+    /// The ziglang wheel of Linux 5.16: `lib/libc/include`.
+    pub old_zig: PathBuf,
+    /// User-space headers of Linux 6.1 on x86.
+    pub headers_6_1: PathBuf,
+    /// User-space headers of Linux 6.12 on x86.
+    pub headers_6_12: PathBuf,
+    /// Headers of the source tree of Linux 6.12, and the files of `private.tsv`.
+    pub source: PathBuf,
+    /// The headers that Debian's build of that kernel generated.
+    pub generated: PathBuf,
+    /// The kernel's ioctl-number document, edition 6.12.
+    pub block_table: PathBuf,
+}
+
+impl Inputs {
+    /// Fetches and unpacks what is not in the cache yet.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be downloaded, differs from its pin, or cannot be unpacked.
+    pub fn fetch(cache: &Path, overlay: &Overlay) -> Result<Self> {
+        fs::create_dir_all(cache).with_context(|| cache.display().to_string())?;
+        let zig = wheel(cache, &ZIG)?;
+        let old_zig = wheel(cache, &OLD_ZIG)?;
+        let libc_dev = package(cache, &LIBC_DEV)?;
+        let doc = package(cache, &DOC)?;
+        let headers = package(cache, &HEADERS)?;
+        let generated = headers.join("usr/src/linux-headers-6.12.95+deb12-amd64");
+        let source = source(cache, overlay)?;
+        let headers_6_1 = once(cache, "linux-6.1", |target| {
+            let include = libc_dev.join("usr/include");
+            // Debian keeps the architecture's own headers apart.
+            export::copy(&[include.join("x86_64-linux-gnu"), include], target)
+        })?;
+        let headers_6_12 = once(cache, "linux-6.12", |target| {
+            let roots = ["arch/x86/include/uapi", "include/uapi"].map(|root| source.join(root));
+            let made = ["arch/x86/include/generated/uapi", "include/generated/uapi"]
+                .map(|root| generated.join(root));
+            export::copy(&[roots, made].concat(), target)
+        })?;
+        let block_table =
+            doc.join("usr/share/doc/linux-doc-6.12/html/_sources/userspace-api/ioctl/ioctl-number.rst.txt");
+        Ok(Self { zig, old_zig, headers_6_1, headers_6_12, source, generated, block_table })
+    }
+}
+
+/// Fills a folder of the cache unless it is there. A rename makes an interrupted run leave nothing that looks complete.
+fn once(cache: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    let folder = cache.join(name);
+    if !folder.is_dir() {
+        let work = tempfile::tempdir_in(cache)?;
+        let partial = work.path().join("partial");
+        fs::create_dir(&partial)?;
+        fill(&partial).with_context(|| format!("preparing {name}"))?;
+        fs::rename(&partial, &folder).with_context(|| folder.display().to_string())?;
+    }
+    Ok(folder)
+}
+
+/// The hash in a name makes a changed pin fetch anew.
+fn keyed(name: &str, sha256: &str) -> String {
+    format!("{name}-{}", sha256.get(..12).unwrap_or(sha256))
+}
+
+fn wheel(cache: &Path, wheel: &Wheel) -> Result<PathBuf> {
+    let folder = once(cache, &keyed(&format!("ziglang-{}", wheel.version), wheel.sha256), |target| {
+        let work = tempfile::tempdir_in(cache)?;
+        let pinned = work.path().join("requirements.txt");
+        fs::write(&pinned, format!("ziglang=={} --hash=sha256:{}\n", wheel.version, wheel.sha256))?;
+        eprintln!("registry: fetching ziglang {} from the Python package index", wheel.version);
+        let mut pip = python();
+        pip.args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--only-binary=:all:",
+        ])
+        .args(["--platform", wheel.platform, "--dest"])
+        .arg(work.path())
         .arg("--requirement")
         .arg(&pinned);
-    succeed(&mut pip, "fetching the ziglang wheel with pip")?;
-    fs::read_dir(folder)?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
-        .context("pip reported success but left no wheel")
+        succeed(&mut pip, "pip download")?;
+        let file = fs::read_dir(work.path())?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+            .context("pip reported success but left no wheel")?;
+        let mut unpack = python();
+        unpack.args(["-c", UNPACK]).arg(&file).arg(target).args(wheel.folders);
+        succeed(&mut unpack, "unpacking the wheel")
+    })?;
+    Ok(folder.join("ziglang"))
+}
+
+fn download(package: &Package, target: &Path) -> Result<()> {
+    eprintln!("registry: fetching {} from Debian's archive", package.name);
+    let mut download = python();
+    download.args(["-c", DOWNLOAD]).arg(target).arg(package.sha256);
+    download.args(ARCHIVES.map(|archive| format!("{archive}/{}", package.path.replace('+', "%2B"))));
+    succeed(&mut download, "the download")
+}
+
+fn package(cache: &Path, package: &Package) -> Result<PathBuf> {
+    once(cache, &keyed(package.name, package.sha256), |target| {
+        let file = tempfile::NamedTempFile::new_in(cache)?;
+        download(package, file.path())?;
+        succeed(Command::new("dpkg-deb").arg("-x").arg(file.path()).arg(target), "dpkg-deb -x")
+    })
+}
+
+/// The part of the source tree that is read: all headers but other architectures', and the files of `private.tsv`.
+fn source(cache: &Path, overlay: &Overlay) -> Result<PathBuf> {
+    let files = overlay.private_files().join("\n");
+    // The list decides what is unpacked, so it is part of the key.
+    let key = format!("{}-{}", keyed(SOURCE.name, SOURCE.sha256), fingerprint(&files));
+    once(cache, &key, |target| {
+        let unpacked = package(cache, &SOURCE)?;
+        let archive = unpacked.join("usr/src/linux-source-6.12.tar.xz");
+        eprintln!("registry: unpacking {}", SOURCE.name);
+        let mut unxz = python().args(["-c", UNXZ]).arg(&archive).stdout(Stdio::piped()).spawn()?;
+        let mut tar = Command::new("tar");
+        tar.args(["-x", "--strip-components=1", "--wildcards", "-C"]).arg(target);
+        for skipped in ["*/tools/*", "*/samples/*", "*/asic_reg/*"] {
+            tar.arg(format!("--exclude={skipped}"));
+        }
+        tar.args([
+            "*/include/*.h",
+            "*/arch/x86/*.h",
+            "*/drivers/*.h",
+            "*/fs/*.h",
+            "*/sound/*.h",
+            "*/net/*.h",
+        ]);
+        tar.args(["*/mm/*.h", "*/lib/*.h", "*/kernel/*.h", "*/block/*.h", "*/security/*.h", "*/crypto/*.h"]);
+        tar.args(files.lines().filter(|file| file.ends_with(".c")).map(|file| format!("*/{file}")));
+        tar.stdin(unxz.stdout.take().context("no output to read")?);
+        succeed(&mut tar, "tar")?;
+        ensure!(unxz.wait()?.success(), "decompressing {} failed", archive.display());
+        Ok(())
+    })
+}
+
+/// A short name for a text: FNV-1a.
+fn fingerprint(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+fn python() -> Command {
+    Command::new("python3")
 }
 
 fn succeed(command: &mut Command, what: &str) -> Result<()> {
-    let status = command.status().with_context(|| format!("{what}: cannot start python3"))?;
+    let program = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("{what}: cannot start {program}"))?;
     ensure!(status.success(), "{what} failed ({status})");
     Ok(())
 }

@@ -1,9 +1,14 @@
 //! Reads the hand-written tables that steer the generator.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use ioctl_registry::glob_matches;
+
+use super::{facts, pass::Headers};
 
 /// What the overlay says of headers.
 pub struct Overlay {
@@ -11,6 +16,23 @@ pub struct Overlay {
     preludes: BTreeMap<String, String>,
     empty: Vec<String>,
     aliases: Vec<[String; 2]>,
+    parametrised: Vec<[String; 4]>,
+    size_exceptions: Vec<[String; 3]>,
+    wanted: BTreeSet<String>,
+    private: Vec<String>,
+}
+
+/// What the overlay says of a request with a parameter.
+#[derive(Debug, Clone, Default)]
+pub struct ParametrisedFacts {
+    /// It only helps to define requests.
+    pub helper: bool,
+    /// What the parameter that is added to the nr may be: `0..0x1f`.
+    pub range: String,
+    /// Sets of constants that name parameters' values: `ev=EV`.
+    pub sets: String,
+    /// The argument, where the macro does not say.
+    pub arg: Option<String>,
 }
 
 struct Legacy {
@@ -23,9 +45,11 @@ const LIBC: &str = "#include <stddef.h>\n#include <stdint.h>\n#include <sys/type
                     #include <time.h>\n#include <sys/socket.h>\n#include <linux/types.h>\n#include <linux/ioctl.h>\n\
                     #include <linux/sockios.h>\n";
 const BARE: &str = "#include <stddef.h>\n#include <stdint.h>\n";
+/// What files of the kernel itself want to see first. Static branches are assembly that this compiler cannot fold.
+const KERNEL: &str = "#undef CONFIG_JUMP_LABEL\n#include <linux/types.h>\n#include <linux/ioctl.h>\n#include <linux/compat.h>\n";
 
 impl Overlay {
-    /// Reads `legacy.tsv`, `headers.tsv` and `aliases.tsv`.
+    /// Reads the tables of the folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let mut legacy = Vec::new();
         for [header, globs] in rows(&folder.join("legacy.tsv"))? {
@@ -45,8 +69,25 @@ impl Overlay {
             };
             preludes.insert(header, format!("{libc}{}\n", lines.replace(" | ", "\n")));
         }
-        let aliases = rows(&folder.join("aliases.tsv"))?;
-        Ok(Self { legacy, preludes, empty, aliases })
+        let mut private = Vec::new();
+        for [file, globs, lines] in rows(&folder.join("private.tsv"))? {
+            legacy.push(Legacy {
+                header: file.clone(),
+                globs: globs.split_whitespace().map(str::to_owned).collect(),
+            });
+            preludes.insert(file.clone(), format!("{KERNEL}{}\n", lines.replace(" | ", "\n")));
+            private.push(file);
+        }
+        Ok(Self {
+            legacy,
+            private,
+            wanted: wanted(folder)?,
+            preludes,
+            empty,
+            aliases: rows(&folder.join("aliases.tsv"))?,
+            parametrised: rows(&folder.join("parametrised.tsv"))?,
+            size_exceptions: rows(&folder.join("size-exceptions.tsv"))?,
+        })
     }
 
     /// Whether plain numbers of this header are listed.
@@ -80,8 +121,49 @@ impl Overlay {
         self.legacy.iter().flat_map(|entry| &entry.globs).any(|glob| glob.strip_prefix('~') == Some(name))
     }
 
+    /// What is said of a macro with parameters.
+    pub fn parametrised(&self, name: &str) -> Option<ParametrisedFacts> {
+        let [_, range, sets, arg] = self.parametrised.iter().find(|[glob, ..]| glob_matches(glob, name))?;
+        let arg = Some(arg.clone()).filter(|arg| !arg.is_empty());
+        Some(ParametrisedFacts { helper: range == "helper", range: range.clone(), sets: sets.clone(), arg })
+    }
+
+    /// Fails when `parametrised.tsv` lists a request that no header defines.
+    pub fn check_parametrised<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<()> {
+        let names: Vec<&str> = names.collect();
+        let listed =
+            self.parametrised.iter().filter(|[_, range, ..]| range != "helper").map(|[name, ..]| name);
+        let stale: Vec<&String> = listed.filter(|name| !names.contains(&name.as_str())).collect();
+        ensure!(stale.is_empty(), "parametrised.tsv lists what no header defines: {stale:?}");
+        Ok(())
+    }
+
+    /// Requests whose number carries another size than their argument's type has: name, architectures, reason.
+    pub fn size_exceptions(&self) -> &[[String; 3]] {
+        &self.size_exceptions
+    }
+
+    /// Fails when a glob of `legacy.tsv` selects nothing.
+    pub fn check_legacy(&self, headers: &Headers) -> Result<()> {
+        let selects = |header: &str, glob: &str| {
+            // The kernel's own files are read in another pass.
+            if self.private.iter().any(|file| file == header) {
+                return true;
+            }
+            let found = headers.get(header).map(|found| &found.discovery.requests);
+            found.is_some_and(|requests| requests.iter().any(|request| glob_matches(glob, &request.name)))
+        };
+        let dead: Vec<String> = self
+            .legacy_globs()
+            .filter(|(header, glob)| !selects(header, glob))
+            .map(|(header, glob)| format!("{header}: {glob}"))
+            .collect();
+        ensure!(dead.is_empty(), "legacy.tsv has globs that match nothing: {}", dead.join(", "));
+        Ok(())
+    }
+
     /// The selecting globs of `legacy.tsv` as (header, glob), for finding dead ones.
-    pub fn legacy_globs(&self) -> impl Iterator<Item = (&str, &str)> {
+    fn legacy_globs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.legacy.iter().flat_map(|entry| {
             let selecting = entry.globs.iter().filter(|glob| !glob.starts_with('!'));
             selecting.map(|glob| (entry.header.as_str(), glob.trim_start_matches('~')))
@@ -90,7 +172,20 @@ impl Overlay {
 
     /// The headers `legacy.tsv` names.
     pub fn legacy_headers(&self) -> impl Iterator<Item = &str> {
-        self.legacy.iter().map(|entry| entry.header.as_str())
+        self.legacy
+            .iter()
+            .map(|entry| entry.header.as_str())
+            .filter(|header| !self.private.iter().any(|file| file == header))
+    }
+
+    /// Files of the kernel's tree that define requests, by path.
+    pub fn private_files(&self) -> &[String] {
+        &self.private
+    }
+
+    /// Whether a table by hand names a type, which no macro has to.
+    pub fn wants(&self, ty: &str) -> bool {
+        self.wanted.contains(ty)
     }
 
     /// What a translation unit needs in front of `#include <header>`.
@@ -98,10 +193,38 @@ impl Overlay {
         self.preludes.get(header).map_or(LIBC, String::as_str)
     }
 
+    /// Whether an empty file stands in for a header.
+    pub fn is_empty_header(&self, header: &str) -> bool {
+        self.empty.iter().any(|empty| empty == header)
+    }
+
     /// Headers that others include but nobody ships.
     pub fn empty_headers(&self) -> &[String] {
         &self.empty
     }
+}
+
+/// The names of types in the tables that say what arguments and fields are.
+fn wanted(folder: &Path) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    let mut add = |text: &str| {
+        let text = facts::target(text.trim_start_matches('='));
+        let name =
+            text.trim_start_matches("read-write ").trim_start_matches("read ").trim_start_matches("write ");
+        names.insert(name.split('[').next().unwrap_or_default().to_owned());
+    };
+    for table in ["arguments.tsv", "corrections.tsv"] {
+        rows::<5>(&folder.join(table))?.iter().for_each(|[_, _, _, arg, _]| add(arg));
+    }
+    rows::<6>(&folder.join("subcommands.tsv"))?.iter().for_each(|[_, _, _, ty, ..]| add(ty));
+    rows::<3>(&folder.join("members.tsv"))?.iter().for_each(|[_, ty, _]| add(ty));
+    for [ty, _, fact, detail] in rows(&folder.join("fields.tsv"))? {
+        add(&ty);
+        if fact == "pointer" {
+            add(&detail);
+        }
+    }
+    Ok(names)
 }
 
 /// The rows of a table with `N` columns; comment lines and empty lines are skipped.

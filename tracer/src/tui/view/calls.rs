@@ -190,9 +190,8 @@ fn file(event: &Event, room: usize) -> String {
 /// The request's name. An encoding that does not fit is better read as a number.
 fn request(event: &Event, room: usize) -> Cow<'_, str> {
     match &event.request {
-        Lookup::Exact(request) => request.name.into(),
-        Lookup::Ambiguous(_) => event.request.to_string().into(),
-        Lookup::Block(..) | Lookup::Unknown(_) => {
+        Lookup::Exact(_) | Lookup::Ambiguous(_) => event.request.to_string().into(),
+        Lookup::Resized(..) | Lookup::Block(..) | Lookup::Unknown(_) => {
             let text = event.request.to_string();
             if width(&text) <= room { text.into() } else { format!("{:#010x}", event.call.request).into() }
         }

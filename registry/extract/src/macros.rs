@@ -1,6 +1,6 @@
 //! Reads preprocessor output: which macros a header defines and which of them expand to `_IO*()`.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 /// Appended after the header: `_IO*()` stay visible in the expansion instead of becoming shifts.
 pub const MARKERS: &str = "
@@ -25,8 +25,39 @@ const MARK: &str = "__MARK_";
 /// Separates expansions in preprocessor output.
 const SEPARATOR: &str = "\"@@@";
 
+/// How a request's number is made, as the registry spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Made {
+    /// A plain number.
+    Plain,
+    /// `_IO()`.
+    Io,
+    /// `_IOR()`.
+    Ior,
+    /// `_IOW()`.
+    Iow,
+    /// `_IOWR()`.
+    Iowr,
+    /// `_IOC()`.
+    Ioc,
+}
+
+impl Made {
+    /// As the table spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "-",
+            Self::Io => "_IO",
+            Self::Ior => "_IOR",
+            Self::Iow => "_IOW",
+            Self::Iowr => "_IOWR",
+            Self::Ioc => "_IOC",
+        }
+    }
+}
+
 /// An `_IO*()` call, seen through its marker.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marker {
     name: String,
     arguments: Vec<String>,
@@ -50,6 +81,22 @@ impl Marker {
                 _ => return None,
             };
         }
+    }
+
+    /// Which of the macros it is.
+    pub fn made(&self) -> Made {
+        match self.name.as_str() {
+            "IO" => Made::Io,
+            "IOR" | "IOR_BAD" => Made::Ior,
+            "IOW" | "IOW_BAD" => Made::Iow,
+            "IOWR" | "IOWR_BAD" => Made::Iowr,
+            _ => Made::Ioc,
+        }
+    }
+
+    /// All its arguments as written, joined.
+    pub fn text(&self) -> String {
+        self.arguments.join(", ")
     }
 
     /// The argument type as written, where the macro states one.
@@ -117,45 +164,102 @@ fn arguments(text: &str) -> Option<(Vec<String>, &str)> {
     None
 }
 
-/// The file of a `# 12 "file" 1` line marker.
-fn line_marker(line: &str) -> Option<&str> {
+/// The line and file of a `# 12 "file" 1` line marker.
+fn line_marker(line: &str) -> Option<(u32, &str)> {
     let (number, rest) = line.strip_prefix("# ")?.split_once(' ')?;
-    number.parse::<u32>().ok()?;
-    rest.strip_prefix('"')?.split_once('"').map(|(file, _)| file)
+    let number = number.parse().ok()?;
+    rest.strip_prefix('"')?.split_once('"').map(|(file, _)| (number, file))
 }
 
-/// The lines of preprocessor output that come from files `own` accepts.
-pub fn own_lines(output: &str, own: impl Fn(&str) -> bool) -> impl Iterator<Item = &str> {
-    let mut inside = false;
-    output.lines().filter(move |line| match line_marker(line) {
-        Some(file) => {
-            inside = own(file);
-            false
+/// A line of a header, as preprocessor output has it.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'a> {
+    /// Include name of the header.
+    pub header: &'a str,
+    /// Its number, from 1.
+    pub number: u32,
+    /// What it says.
+    pub text: &'a str,
+}
+
+/// The lines of preprocessor output that come from files which `own` gives an include name.
+pub fn own_lines<'a>(
+    output: &'a str,
+    own: impl Fn(&'a str) -> Option<&'a str>,
+) -> impl Iterator<Item = Line<'a>> {
+    let mut inside = None;
+    let mut next = 1;
+    output.lines().filter_map(move |text| {
+        if let Some((number, file)) = line_marker(text) {
+            (inside, next) = (own(file), number);
+            return None;
         }
-        None => inside,
+        next += 1;
+        inside.map(|header| Line { header, number: next - 1, text })
     })
 }
 
-/// Macros without parameters and with a body, from `-dD` output: name to body.
-pub fn definitions<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+/// A macro with a body.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Names of its parameters, if it takes any.
+    pub parameters: Option<Vec<String>>,
+    /// What it stands for, unexpanded.
+    pub body: String,
+    /// Include name of the header that defines it.
+    pub header: String,
+    /// Line of the definition.
+    pub line: u32,
+}
+
+/// Macros with a body, from `-dD` output.
+pub fn definitions<'a>(lines: impl Iterator<Item = Line<'a>>) -> BTreeMap<String, Definition> {
     let mut macros = BTreeMap::new();
     for line in lines {
-        if let Some(name) = line.strip_prefix("#undef ") {
+        if let Some(name) = line.text.strip_prefix("#undef ") {
             macros.remove(name.trim());
-        } else if let Some((name, body)) =
-            line.strip_prefix("#define ").and_then(|definition| definition.split_once(' '))
-            && !name.contains('(')
-            && !body.trim().is_empty()
-        {
-            macros.insert(name.to_owned(), body.trim().to_owned());
+        } else if let Some((name, definition)) = definition(line) {
+            macros.insert(name, definition);
         }
     }
     macros
 }
 
-/// Source lines whose expansion [`expansions`] reads back.
-pub fn expansion_requests<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names.map(|name| format!("{SEPARATOR}{name}\" {name}\n")).collect()
+fn definition(line: Line) -> Option<(String, Definition)> {
+    let rest = line.text.strip_prefix("#define ")?;
+    let end = rest.find([' ', '('])?;
+    let (name, rest) = rest.split_at_checked(end)?;
+    let (parameters, body) = match rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+        Some((names, body)) => {
+            let names = names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+            (Some(names.collect()), body)
+        }
+        None => (None, rest),
+    };
+    let body = body.trim().to_owned();
+    let definition = Definition { parameters, body, header: line.header.to_owned(), line: line.number };
+    (!definition.body.is_empty()).then(|| (name.to_owned(), definition))
+}
+
+/// The argument that stands for a parameter when a macro is expanded.
+pub const ARGUMENT: &str = "__ARGUMENT_";
+
+/// Source lines whose expansion [`expansions`] reads back. Macros of a variable number of arguments are left out.
+pub fn expansion_requests<'a>(definitions: impl Iterator<Item = (&'a String, &'a Definition)>) -> String {
+    let mut text = String::new();
+    for (name, definition) in definitions {
+        let arguments = match &definition.parameters {
+            None => String::new(),
+            Some(names) if names.iter().any(|name| name.ends_with("...")) => continue,
+            Some(names) => {
+                let names: Vec<String> = (0..names.len()).map(|index| format!("{ARGUMENT}{index}")).collect();
+                format!("({})", names.join(", "))
+            }
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{SEPARATOR}{name}\" {name}{arguments}");
+    }
+    text
 }
 
 /// Name and expansion of each requested macro, from `-P` output.
@@ -167,11 +271,11 @@ pub fn expansions(output: &str) -> BTreeMap<&str, String> {
         .collect()
 }
 
-/// Enumerators that are assigned from `_IO*()`, from the header's own expanded text.
-pub fn enumerators(text: &str) -> Vec<(String, Marker)> {
+/// Enumerators that are assigned from `_IO*()`: place of the name in the header's own expanded text, name, call.
+pub fn enumerators(text: &str) -> Vec<(usize, String, Marker)> {
     let mut found = Vec::new();
     for (place, _) in text.match_indices(MARK) {
-        let Some(name) = text.get(..place).and_then(assigned_name) else { continue };
+        let Some((start, name)) = text.get(..place).and_then(assigned_name) else { continue };
         let Some(call) = text.get(place..) else { continue };
         let Some(end) = call.find('(').and_then(|open| {
             let (_, after) = arguments(call.get(open..)?)?;
@@ -180,18 +284,18 @@ pub fn enumerators(text: &str) -> Vec<(String, Marker)> {
             continue;
         };
         if let Some(marker) = call.get(..end).and_then(Marker::of) {
-            found.push((name, marker));
+            found.push((start, name, marker));
         }
     }
     found
 }
 
-/// `NAME` of text that ends in `NAME =`.
-fn assigned_name(before: &str) -> Option<String> {
+/// Place and name of text that ends in `NAME =`.
+fn assigned_name(before: &str) -> Option<(usize, String)> {
     let before = before.trim_end().strip_suffix('=')?.trim_end();
     let start =
         before.rfind(|symbol: char| !symbol.is_ascii_alphanumeric() && symbol != '_').map_or(0, |at| at + 1);
-    before.get(start..).filter(|name| !name.is_empty()).map(str::to_owned)
+    before.get(start..).filter(|name| !name.is_empty()).map(|name| (start, name.to_owned()))
 }
 
 /// The macros that a body may be another name of: its only identifier, or either branch of a `condition ? a : b`.
@@ -235,16 +339,24 @@ mod tests {
     #[test]
     fn enumerators_are_found_by_assignment() {
         let text = "enum {\n A_ONE = __MARK_IOW('b', 1, struct x),\n A_TWO =\n__MARK_IO('b', 2) };";
-        let names: Vec<_> = enumerators(text).into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = enumerators(text).into_iter().map(|(_, name, _)| name).collect();
         assert_eq!(names, ["A_ONE", "A_TWO"]);
     }
 
     #[test]
     fn definitions_belong_to_their_file() {
-        let output = "# 1 \"/a.h\"\n#define A 1\n# 1 \"/b.h\" 1\n#define B 2\n#define F(x) x\n#define E\n# 3 \"/a.h\" 2\n#define C (A)";
-        let own = definitions(own_lines(output, |file| file == "/a.h"));
-        assert_eq!(own.keys().collect::<Vec<_>>(), ["A", "C"]);
-        assert_eq!(named_by(&own["C"]), ["A"]);
+        let output = "# 1 \"/a.h\"\n#define A 1\n# 1 \"/b.h\" 1\n#define B 2\n#define F(x, y) (x)\n#define E\n# 3 \"/a.h\" 2\n\n#define C (A)\n#define G(len) _IO('a', len)";
+        let own = definitions(own_lines(output, |file| (file == "/a.h").then_some("a.h")));
+        assert_eq!(own.keys().collect::<Vec<_>>(), ["A", "C", "G"]);
+        assert_eq!((own["C"].line, own["C"].body.as_str(), &own["C"].parameters), (4, "(A)", &None));
+        assert_eq!(own["G"].parameters.as_deref(), Some(&["len".to_owned()][..]));
+        let requests = expansion_requests(own.iter().filter(|(name, _)| *name == "G"));
+        assert_eq!(requests, "\"@@@G\" G(__ARGUMENT_0)\n");
+    }
+
+    #[test]
+    fn other_names_are_told_from_expressions() {
+        assert_eq!(named_by("(A)"), ["A"]);
         assert_eq!(named_by("(sizeof(x) == 8 ? OLD : (NEW))"), ["OLD", "NEW"]);
         assert!(named_by("0x12").is_empty());
         assert!(named_by("(BASE + 1)").is_empty());

@@ -1,0 +1,463 @@
+//! Requests that a user adds: private ones of a vendor's driver, in a TOML file.
+//!
+//! ```toml
+//! [vendor]
+//! name = "acme"                                # the family of its requests
+//! source = "acme.h of the SDK 2.1"             # optional
+//! devices = ["char:240", "handler:acme_ioctl"] # optional; in the words of overlay/families.tsv
+//!
+//! [types]                                      # what the registry does not know yet
+//! "struct acme_job" = "struct{u32 flags;u32 count;u64 jobs;}"
+//!
+//! [fields]                                     # facts about fields, in the words of data/fields.tsv
+//! "struct acme_job.flags" = "set ACME_JOB"     # a set of this file, or else one of the registry
+//!
+//! [sets.ACME_JOB]
+//! kind = "flags"                               # bits; or `enum`: one of
+//! constants = "ACME_JOB_SYNC=0x1,ACME_JOB_LAST=0x2"
+//!
+//! [[request]]
+//! name = "ACME_SUBMIT"
+//! ioc = "_IOWR('F', 0x2a, struct acme_job)"    # the number follows each architecture; arg and dir follow from it
+//!
+//! [[request]]
+//! name = "ACME_RESET"
+//! number = 0x4601                              # this number on every architecture
+//! arg = "=u32"                                 # a type: what the argument points to; `=TYPE`: by value; `void`: none
+//! dir = "none"                                 # none, read, write or read-write, as the program sees it
+//! devices = ["handler:acme_reset"]             # instead of the vendor's
+//! size = 4                                     # of the argument on x86_64, if only that is known, or as a check
+//! ```
+
+mod read;
+mod render;
+
+use std::{borrow::Cow, fmt, path::Path};
+
+use crate::{
+    arch::{Arch, NumberLayout},
+    encoding::{Direction, Encoding, parse_number},
+    facts::{Fact, Set},
+    family::Rule,
+    registry::{More, Registry},
+    request::{Made, Request},
+    types::TypeError,
+};
+use read::{Lines, read};
+
+/// A file that adds requests, as this module's documentation shows one.
+///
+/// ```
+/// use ioctl_registry::vendor::VendorFile;
+///
+/// let text = "[vendor]\nname = \"acme\"\n\n[[request]]\nname = \"ACME_RESET\"\nnumber = 0x4601\n";
+/// let file = VendorFile::parse("acme.toml", text).unwrap();
+/// assert_eq!(file.requests[0].name, "ACME_RESET");
+/// assert_eq!(file.render(), text);
+///
+/// let mistakes = VendorFile::parse("acme.toml", "[vendor]\nnom = \"acme\"\n").unwrap_err();
+/// assert_eq!(mistakes[0].to_string(),
+///     "acme.toml:1: `name` is missing; add it to [vendor]");
+/// assert_eq!(mistakes[1].to_string(),
+///     "acme.toml:2: unknown key `nom`; known here are `name`, `source`, `devices`");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VendorFile {
+    /// The vendor, which becomes the family of the requests.
+    pub name: String,
+    /// Where the facts are from; may be empty.
+    pub source: String,
+    /// The devices that the requests are addressed to; may be empty.
+    pub devices: Vec<String>,
+    /// Names and definitions of types.
+    pub types: Vec<(String, String)>,
+    /// Sets of constants.
+    pub sets: Vec<VendorSet>,
+    /// Fields, as `struct x.path`, each with a fact: `set NAME`.
+    pub fields: Vec<(String, String)>,
+    /// The requests.
+    pub requests: Vec<VendorRequest>,
+}
+
+/// A set of a vendor file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorSet {
+    /// Its name.
+    pub name: String,
+    /// `flags` or `enum`.
+    pub kind: String,
+    /// Names and values: `A=0x1,B=0x2`.
+    pub constants: String,
+}
+
+/// A request of a vendor file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VendorRequest {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub number: VendorNumber,
+    /// The argument: a type, `=TYPE` or `void`.
+    pub arg: Option<String>,
+    /// How the argument's memory travels.
+    pub dir: Option<Direction>,
+    /// The devices that it is addressed to, if not those of the file.
+    pub devices: Vec<String>,
+    /// Size of the argument on x86-64, in bytes.
+    pub size: Option<u64>,
+}
+
+/// The number of a vendor's request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VendorNumber {
+    /// The same on every architecture.
+    Plain(u32),
+    /// A call of an `_IO*` macro, evaluated for each.
+    Ioc(String),
+}
+
+/// A mistake in a vendor file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub file: String,
+    /// The line, from 1; 0 if the file itself cannot be read.
+    pub line: usize,
+    /// What is wrong, and what to do about it.
+    pub what: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => write!(formatter, "{}: {}", self.file, self.what),
+            line => write!(formatter, "{}:{line}: {}", self.file, self.what),
+        }
+    }
+}
+
+impl std::error::Error for Mistake {}
+
+/// Larger than any file with requests is.
+const MAX_FILE: u64 = 16 << 20;
+
+impl VendorFile {
+    /// Reads the text of a file. `label` is what mistakes call it.
+    ///
+    /// # Errors
+    /// Every mistake that the text alone shows; whether types are known only [`Registry::with_vendor_files`] tells.
+    pub fn parse(label: &str, text: &str) -> Result<Self, Vec<Mistake>> {
+        read(label, text).map(|(file, _)| file)
+    }
+}
+
+impl Registry {
+    /// The embedded registry with the requests of some files added, and the mistakes in these files. A file with a
+    /// mistake adds nothing.
+    ///
+    /// A vendor's request wins over others of its number where the device fits it better.
+    ///
+    /// ```
+    /// let (registry, mistakes) = ioctl_registry::Registry::with_vendor_files(["/no/such.toml"]);
+    /// assert!(mistakes[0].to_string().starts_with("/no/such.toml: cannot be read: "));
+    /// assert!(registry.find("TCGETS").is_some());
+    /// ```
+    #[must_use]
+    pub fn with_vendor_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> (Self, Vec<Mistake>) {
+        let (mut texts, mut mistakes) = (Vec::new(), Vec::new());
+        for path in paths {
+            let path = path.as_ref();
+            let label = path.display().to_string();
+            match text_of(path) {
+                Ok(text) => texts.push((label, text)),
+                Err(error) => {
+                    let what = format!("cannot be read: {error}; check its name and who may read it");
+                    mistakes.push(Mistake { file: label, line: 0, what });
+                }
+            }
+        }
+        let (registry, more) = Self::with_vendor_texts(texts.iter().map(|(label, text)| (&**label, &**text)));
+        mistakes.extend(more);
+        (registry, mistakes)
+    }
+
+    /// As [`Registry::with_vendor_files`], of texts with what mistakes shall call them.
+    #[must_use]
+    pub fn with_vendor_texts<'t>(
+        texts: impl IntoIterator<Item = (&'t str, &'t str)>,
+    ) -> (Self, Vec<Mistake>) {
+        let (mut files, mut mistakes) = (Vec::new(), Vec::new());
+        for (label, text) in texts {
+            match read(label, text) {
+                Ok((file, lines)) => files.push((label, file, lines)),
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        let mut more = More::default();
+        for (label, file, lines) in &files {
+            // A file's types are its own until they are known to be right, but later files may use earlier ones'.
+            let types = more.types.iter().chain(&file.types).cloned().collect();
+            let staging = Self::with(More { types, ..More::default() });
+            let mut check = Check { registry: &staging, file, lines, label, mistakes: Vec::new() };
+            let found = check.file(&more);
+            if check.mistakes.is_empty() {
+                more.append(found);
+            } else {
+                check.mistakes.sort_by_key(|mistake| mistake.line);
+                mistakes.append(&mut check.mistakes);
+            }
+        }
+        (Self::with(more), mistakes)
+    }
+}
+
+fn text_of(path: &Path) -> std::io::Result<String> {
+    use std::io::{Error, ErrorKind, Read as _};
+    let mut text = String::new();
+    let read = std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if read as u64 > MAX_FILE {
+        Err(Error::new(ErrorKind::FileTooLarge, "larger than 16 MiB"))
+    } else {
+        Ok(text)
+    }
+}
+
+impl More {
+    fn append(&mut self, mut other: Self) {
+        let rules = self.rules.len();
+        for request in &mut other.requests {
+            request.rule = request.rule.map(|rule| rules + rule);
+        }
+        self.requests.append(&mut other.requests);
+        self.rules.append(&mut other.rules);
+        self.types.append(&mut other.types);
+        self.sets.append(&mut other.sets);
+        self.facts.append(&mut other.facts);
+    }
+}
+
+/// Compares a file with what the registry knows.
+struct Check<'a> {
+    /// Knows the file's types.
+    registry: &'a Registry,
+    file: &'a VendorFile,
+    lines: &'a Lines,
+    label: &'a str,
+    mistakes: Vec<Mistake>,
+}
+
+impl Check<'_> {
+    fn mistake(&mut self, line: usize, what: String) {
+        self.mistakes.push(Mistake { file: self.label.to_owned(), line, what });
+    }
+
+    /// What the file adds.
+    fn file(&mut self, before: &More) -> More {
+        let mut more = More::default();
+        let rule = self.rule(&self.file.devices, self.lines.vendor);
+        more.rules.extend(rule);
+        self.types(before);
+        more.types.clone_from(&self.file.types);
+        for (set, line) in self.file.sets.iter().zip(&self.lines.sets) {
+            let name = own(&self.file.name, &set.name);
+            let (kind, constants) = (set.kind.clone(), set.constants.replace(' ', ""));
+            let read = Set::new("".into(), &kind, constants.clone().into(), "".into());
+            match read {
+                Some(read) if read.mistakes() == 0 => more.sets.push([name, kind, constants]),
+                Some(_) => self.mistake(
+                    *line,
+                    format!("`{}` is no list of constants; write `A=0x1,B=0x2`", set.constants),
+                ),
+                None => self.mistake(*line, format!("`{kind}` is no kind of set; write flags or enum")),
+            }
+        }
+        for ((field, text), line) in self.file.fields.iter().zip(&self.lines.fields) {
+            match fact(field, text) {
+                Some((ty, path, Fact::Set(set))) => {
+                    let name = if self.file.sets.iter().any(|other| other.name == *set) {
+                        own(&self.file.name, &set)
+                    } else {
+                        if Arch::ALL.iter().all(|arch| Registry::builtin().set(&set, *arch).is_none()) {
+                            self.mistake(
+                                *line,
+                                format!("no set is named `{set}`; define it as [sets.{set}]"),
+                            );
+                        }
+                        set.into_owned()
+                    };
+                    more.facts.push((ty, path, Fact::Set(name.into())));
+                }
+                Some(fact) => more.facts.push(fact),
+                None => self.mistake(
+                    *line,
+                    format!("`{field}` = `{text}` is no fact; write as \"struct x.flags\" = \"set NAME\""),
+                ),
+            }
+        }
+        for (request, line) in self.file.requests.iter().zip(&self.lines.requests) {
+            let mut place = 0;
+            if !request.devices.is_empty()
+                && let Some(rule) = self.rule(&request.devices, *line)
+            {
+                place = more.rules.len();
+                more.rules.push(rule);
+            }
+            if let Some(mut request) = self.request(request, *line) {
+                request.rule = Some(place);
+                more.requests.push(request);
+            }
+        }
+        more
+    }
+
+    fn rule(&mut self, devices: &[String], line: usize) -> Option<Rule> {
+        let made = Rule::new(self.file.name.clone().into(), devices.join(",").into());
+        made.map_err(|device| {
+            self.mistake(
+                line,
+                format!("`{device}` is no device; write as char:240, char:10:200-210, handler:GLOB, anon:GLOB or magic:0x1"),
+            );
+        })
+        .ok()
+    }
+
+    fn types(&mut self, before: &More) {
+        let builtin = Registry::builtin().types();
+        for ((name, definition), line) in self.file.types.iter().zip(&self.lines.types) {
+            let earlier = before.types.iter().find(|(other, _)| other == name);
+            if builtin.contradicts(name, definition) || earlier.is_some_and(|(_, other)| other != definition)
+            {
+                self.mistake(
+                    *line,
+                    format!(
+                        "`{name}` is known already, and not as this; call it `{name}~{}` where it is used",
+                        self.file.name
+                    ),
+                );
+            } else if let Err(error) = self.registry.layout(name, Arch::X86_64)
+                && !matches!(error, TypeError::Opaque(_))
+            {
+                self.mistake(*line, format!("`{name}`: {error}; correct its definition"));
+            }
+        }
+    }
+
+    /// The row of a request.
+    fn request(&mut self, request: &VendorRequest, line: usize) -> Option<Request> {
+        let (number, made, dir) = self.number(request, line)?;
+        let arg = request.arg.clone().or_else(|| pointee(&request.number)).or_else(|| {
+            // Of the type only the size is known.
+            request.size.map(|size| format!("u8[{size}]"))
+        });
+        let arg = arg.unwrap_or_default();
+        if !self.argument(&arg, request, line) {
+            return None;
+        }
+        Some(Request {
+            name: request.name.clone().into(),
+            made,
+            number: number.into(),
+            dir: request.dir.or(dir),
+            source: Cow::Borrowed(if arg.is_empty() { "" } else { "vendor" }),
+            arg: arg.into(),
+            header: self.file.source.clone().into(),
+            seen: "".into(),
+            family: self.file.name.clone().into(),
+            rule: None,
+            parameters: None,
+        })
+    }
+
+    /// The number as the tables have it, how it is made, and its direction.
+    fn number(&mut self, request: &VendorRequest, line: usize) -> Option<(String, Made, Option<Direction>)> {
+        let text = match &request.number {
+            VendorNumber::Plain(number) => return Some((format!("{number:#x}"), Made::Plain, None)),
+            VendorNumber::Ioc(text) => text,
+        };
+        let made = text
+            .split_once('(')
+            .and_then(|(name, _)| Made::parse(name.trim()))
+            .filter(|made| *made != Made::Plain);
+        let Some(made) = made else {
+            self.mistake(line, format!("`{text}` is no macro call; write as _IOWR('F', 0x2a, struct x)"));
+            return None;
+        };
+        let number = |arch| self.registry.number(text, arch);
+        let default = match number(Arch::X86_64) {
+            Ok(number) => number,
+            Err(error) => {
+                self.mistake(line, format!("`{}`: {error}; correct `ioc`", request.name));
+                return None;
+            }
+        };
+        let parts = Encoding::of(default, Arch::X86_64);
+        let mut values = format!("{default:#x}");
+        for arch in Arch::ALL.into_iter().skip(1) {
+            let generic = arch.number_layout() == NumberLayout::Generic;
+            let follows = if generic { default } else { parts.encode(arch) };
+            match number(arch) {
+                Ok(number) if number == follows => {}
+                Ok(number) => values += &format!(" {arch}={number:#x}"),
+                Err(_) => values += &format!(" {arch}=!"),
+            }
+        }
+        Some((values, made, Some(parts.dir)))
+    }
+
+    /// Whether the argument's type is known and of the size that is stated.
+    fn argument(&mut self, arg: &str, request: &VendorRequest, line: usize) -> bool {
+        let ty = arg.strip_prefix('=').unwrap_or(arg);
+        if matches!(ty, "" | "void") {
+            return true;
+        }
+        match (self.registry.layout(ty, Arch::X86_64), request.size) {
+            (Ok(layout), Some(size)) if layout.size != size => {
+                let what = format!(
+                    "`{}`: `{ty}` has {} bytes, not {size}; correct its definition, or `size`",
+                    request.name, layout.size
+                );
+                self.mistake(line, what);
+                false
+            }
+            (Ok(_) | Err(TypeError::Opaque(_)), _) => true,
+            (Err(error), _) => {
+                self.mistake(
+                    line,
+                    format!("`{}`: {error}; correct `arg`, or define the type under [types]", request.name),
+                );
+                false
+            }
+        }
+    }
+}
+
+/// The type in the last place of `_IOR`, `_IOW` and `_IOWR`; `void` for `_IO`.
+fn pointee(number: &VendorNumber) -> Option<String> {
+    let VendorNumber::Ioc(text) = number else { return None };
+    let (name, arguments) = text.split_once('(')?;
+    match Made::parse(name.trim())? {
+        Made::Ior | Made::Iow | Made::Iowr => {
+            let (_, ty) = arguments.trim_end().strip_suffix(')')?.rsplit_once(',')?;
+            let ty = ty.trim();
+            if ty.starts_with("sizeof") || parse_number(ty).is_some() { None } else { Some(ty.to_owned()) }
+        }
+        Made::Io => Some("void".to_owned()),
+        Made::Plain | Made::Ioc => None,
+    }
+}
+
+/// A vendor's set may have the name of another.
+fn own(vendor: &str, set: &str) -> String {
+    format!("{vendor}:{set}")
+}
+
+/// `struct x.path` and `set NAME`
+fn fact(field: &str, text: &str) -> Option<(String, String, Fact)> {
+    let (ty, path) = field.split_once('.')?;
+    let (word, detail) = text.split_once(' ').unwrap_or((text, ""));
+    Some((ty.to_owned(), path.to_owned(), Fact::parse(word, detail.to_owned().into())?))
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,279 @@
+//! Sets of constants that fields and parameters take: by hand from `overlay/sets.tsv`, and those that facts list.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, anyhow, ensure};
+use ioctl_registry::glob_matches;
+
+use super::{
+    arch::{self, COUNT},
+    facts::Problems,
+    overlay,
+};
+
+/// Values of the constants that headers define.
+pub struct Values {
+    /// By header and name, with the value on each architecture.
+    by_header: BTreeMap<(String, String), [Option<i128>; COUNT]>,
+    /// Header of a name, the best of several.
+    headers: BTreeMap<String, String>,
+}
+
+/// A constant with its value on each architecture.
+type Constant = (String, [Option<i128>; COUNT]);
+
+impl Values {
+    /// Takes values by header and name.
+    pub fn new(
+        mut by_header: BTreeMap<(String, String), [Option<i128>; COUNT]>,
+        more: &[[String; 3]],
+    ) -> Self {
+        for [header, name, value] in more {
+            by_header.insert((header.clone(), name.clone()), [value.parse().ok(); COUNT]);
+        }
+        let mut headers: BTreeMap<String, String> = BTreeMap::new();
+        for (header, name) in by_header.keys() {
+            let best = headers.entry(name.clone()).or_insert_with(|| header.clone());
+            if super::types::rank(header) < super::types::rank(best) {
+                best.clone_from(header);
+            }
+        }
+        Self { by_header, headers }
+    }
+
+    /// The constants that a name or glob selects, with the value on the first architecture that has them. A header that
+    /// starts with `-` has no macro for a character, which is its own value.
+    pub fn matching(&self, header: &str, glob: &str) -> Vec<(String, i128)> {
+        if header.starts_with('-') {
+            let mut symbols = glob.trim_matches('\'').chars();
+            let code = symbols.next().map(u32::from).filter(|_| symbols.next().is_none());
+            return code
+                .map(|code| (format!("'{}'", glob.trim_matches('\'')), i128::from(code)))
+                .into_iter()
+                .collect();
+        }
+        let selected = self.select(header, glob).into_iter();
+        selected.filter_map(|(name, values)| Some((name, values.into_iter().flatten().next()?))).collect()
+    }
+
+    fn all(&self, header: &str, name: &str) -> Option<[Option<i128>; COUNT]> {
+        let header = if header.is_empty() { self.headers.get(name)? } else { header };
+        self.by_header.get(&(header.to_owned(), name.to_owned())).copied()
+    }
+
+    /// The constants that globs select of headers, separated by commas; the last glob that matches decides, `!GLOB` takes
+    /// out.
+    fn select(&self, headers: &str, globs: &str) -> Vec<Constant> {
+        let selected = |name: &str| {
+            globs.split(' ').fold(false, |selected, glob| match glob.strip_prefix('!') {
+                Some(excluded) => selected && !glob_matches(excluded, name),
+                None => selected || glob_matches(glob, name),
+            })
+        };
+        let mut found = Vec::new();
+        // Architectures include most of `asm-generic/` under a name of their own.
+        let own = |header: &str| header.strip_prefix("asm-generic/").map(|rest| format!("asm/{rest}"));
+        let headers: Vec<String> = headers
+            .split(',')
+            .flat_map(|header| own(header).into_iter().chain([header.to_owned()]))
+            .collect();
+        for header in &headers {
+            let first = (header.clone(), String::new());
+            let own = self.by_header.range(first..).take_while(|((of, _), _)| of == header);
+            let own = own.filter(|((_, name), _)| selected(name));
+            found.extend(own.map(|((_, name), values)| (name.clone(), *values)));
+        }
+        found
+    }
+}
+
+/// A set.
+struct Set {
+    flags: bool,
+    constants: Vec<Constant>,
+}
+
+/// All sets, by name.
+#[derive(Default)]
+pub struct Sets {
+    sets: BTreeMap<String, Set>,
+    /// Name of a set by what it consists of, so that fields share sets.
+    by_names: BTreeMap<Vec<String>, String>,
+}
+
+impl Sets {
+    /// The sets by hand.
+    ///
+    /// # Errors
+    ///
+    /// When a set selects nothing.
+    pub fn read(overlay: &std::path::Path, values: &Values, problems: &mut Problems) -> Result<Self> {
+        let mut sets = Self::default();
+        for [name, kind, header, globs] in overlay::rows::<4>(&overlay.join("sets.tsv"))? {
+            ensure!(
+                ["flags", "enum"].contains(&kind.as_str()),
+                "overlay/sets.tsv: {name}: `{kind}` is no kind"
+            );
+            for glob in globs.split(' ').filter(|glob| !glob.starts_with('!')) {
+                let missing = values.select(&header, glob).is_empty();
+                let known = if missing { Err(anyhow!("{header} has no {glob}")) } else { Ok(()) };
+                problems.check(known, || format!("overlay/sets.tsv: {name}"));
+            }
+            sets.insert(name, Set { flags: kind == "flags", constants: values.select(&header, &globs) });
+        }
+        Ok(sets)
+    }
+
+    /// The set that globs select, under a name unless another set is the same.
+    ///
+    /// # Errors
+    ///
+    /// When one of them selects nothing.
+    pub fn by_globs(
+        &mut self,
+        values: &Values,
+        name: &str,
+        flags: bool,
+        header: &str,
+        globs: &str,
+    ) -> Result<String> {
+        for glob in globs.split(' ').filter(|glob| !glob.starts_with('!')) {
+            ensure!(!values.select(header, glob).is_empty(), "{header} has no {glob}");
+        }
+        let mut constants = values.select(header, globs);
+        if globs.contains('*') {
+            // Limits are no values.
+            constants.retain(|(name, _)| !name.ends_with("_MAX") && !name.ends_with("_CNT"));
+        }
+        let names: Vec<String> = constants.iter().map(|(name, _)| name.clone()).collect();
+        if let Some(known) = self.by_names.get(&names) {
+            return Ok(known.clone());
+        }
+        self.insert(name.to_owned(), Set { flags, constants });
+        Ok(name.to_owned())
+    }
+
+    fn insert(&mut self, name: String, set: Set) {
+        let names = set.constants.iter().map(|(name, _)| name.clone()).collect();
+        self.by_names.entry(names).or_insert_with(|| name.clone());
+        self.sets.insert(name, set);
+    }
+
+    /// Whether there is a set of that name.
+    pub fn has(&self, name: &str) -> bool {
+        self.sets.contains_key(name)
+    }
+
+    /// The set of a field's constants as the facts list them, `A, B, C`; none if headers do not name most of them.
+    pub fn of_facts(&mut self, values: &Values, ty: &str, field: &str, constants: &str) -> Option<String> {
+        let listed: Vec<&str> = constants.split(", ").collect();
+        let mut known: Vec<Constant> =
+            listed.iter().filter_map(|name| Some(((*name).to_owned(), values.all("", name)?))).collect();
+        known.sort_by(|one, other| one.0.cmp(&other.0));
+        known.dedup_by(|one, other| one.0 == other.0);
+        // Facts mix constants with numbers worth trying; a field of mere numbers has no set.
+        if known.len() < 2 || known.len() * 2 < listed.len() {
+            return None;
+        }
+        let names: Vec<String> = known.iter().map(|(name, _)| name.clone()).collect();
+        if let Some(name) = self.by_names.get(&names) {
+            return Some(name.clone());
+        }
+        let (_, plain) = ty.rsplit_once(' ').unwrap_or(("", ty));
+        let name = format!("{plain}.{field}");
+        let flags = is_flags(field, &known);
+        self.insert(name.clone(), Set { flags, constants: known });
+        Some(name)
+    }
+
+    /// The rows of `sets.tsv`: name, kind, constants, architectures.
+    pub fn rows(&self) -> Vec<Vec<String>> {
+        let mut rows = Vec::new();
+        for (name, set) in &self.sets {
+            let kind = if set.flags { "flags" } else { "enum" };
+            let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+            for arch in 0..COUNT {
+                let text = spell(set, arch);
+                match groups.iter_mut().find(|(other, _)| *other == text) {
+                    Some((_, arches)) => arches.push(arch),
+                    None => groups.push((text, vec![arch])),
+                }
+            }
+            for (constants, arches) in groups {
+                rows.push(vec![name.clone(), kind.to_owned(), constants, arch::list(&arches)]);
+            }
+        }
+        rows
+    }
+}
+
+/// The constants on an architecture, by value. What only the first architecture was asked for holds for all.
+fn spell(set: &Set, arch: usize) -> String {
+    let mut constants: Vec<(i128, &str)> = set
+        .constants
+        .iter()
+        .filter_map(|(name, values)| {
+            let only_first = values.iter().skip(1).all(Option::is_none);
+            let value = if only_first {
+                values.first().copied().flatten()
+            } else {
+                values.get(arch).copied().flatten()
+            };
+            Some((value?, name.as_str()))
+        })
+        .collect();
+    constants.sort_unstable();
+    let number = |value: i128| if set.flags && value > 9 { format!("{value:#x}") } else { value.to_string() };
+    let texts: Vec<String> =
+        constants.into_iter().map(|(value, name)| format!("{name}={}", number(value))).collect();
+    texts.join(",")
+}
+
+/// Whether constants are bits: by the field's name, or because all are single bits that a count would not give.
+fn is_flags(field: &str, constants: &[Constant]) -> bool {
+    let values: Vec<i128> =
+        constants.iter().filter_map(|(_, values)| values.first().copied().flatten()).collect();
+    let bits = values.iter().all(|value| value.count_ones() <= 1 && *value >= 0);
+    let named = ["flags", "mask", "caps", "capabilit", "features"].iter().any(|word| field.contains(word));
+    let counting = values.contains(&3);
+    (named && !counting) || (bits && values.iter().any(|value| *value > 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values() -> Values {
+        let one = |value| {
+            let mut values = [None; COUNT];
+            values[0] = Some(value);
+            values
+        };
+        let all = [("A_1", 1), ("A_2", 2), ("A_4", 4), ("B_0", 0), ("B_1", 1), ("B_2", 2), ("B_3", 3)];
+        Values::new(
+            all.into_iter().map(|(name, value)| (("x.h".to_owned(), name.to_owned()), one(value))).collect(),
+            &[],
+        )
+    }
+
+    #[test]
+    fn sets_of_facts_are_flags_or_choices() {
+        let mut sets = Sets::default();
+        assert_eq!(sets.of_facts(&values(), "struct s", "how", "A_4, A_1, A_2").as_deref(), Some("s.how"));
+        assert_eq!(
+            sets.of_facts(&values(), "struct s", "kind", "B_0, B_1, B_2, B_3").as_deref(),
+            Some("s.kind")
+        );
+        assert_eq!(sets.of_facts(&values(), "struct t", "how", "A_1, A_2, A_4").as_deref(), Some("s.how"));
+        assert_eq!(sets.of_facts(&values(), "struct t", "no", "0, 64, 1024, A_1"), None);
+        let rows = sets.rows();
+        assert_eq!(rows[0], ["s.how", "flags", "A_1=1,A_2=2,A_4=4", ""]);
+        assert_eq!(rows[1], ["s.kind", "enum", "B_0=0,B_1=1,B_2=2,B_3=3", ""]);
+    }
+
+    #[test]
+    fn globs_select_and_take_out() {
+        let names: Vec<_> = values().select("x.h", "B_* !B_3").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["B_0", "B_1", "B_2"]);
+    }
+}
