@@ -100,6 +100,8 @@ pub struct Seen<'a> {
     pub first: &'a str,
     /// The newest; `None` if the newest that was read still has it.
     pub last: Option<&'a str>,
+    /// Only `first` was read for it: nothing is known of other kernels. So with drivers' own headers.
+    pub only: bool,
 }
 
 /// A named request.
@@ -219,10 +221,10 @@ impl Request {
     /// Which kernels have it; `None` where no header that was read does.
     #[must_use]
     pub fn seen(&self) -> Option<Seen<'_>> {
-        // Without a dash, only the sources of that kernel were read for it.
-        let (first, last) = self.seen.split_once('-').unwrap_or((&self.seen, ""));
+        let range = self.seen.split_once('-');
+        let (first, last) = range.unwrap_or((&self.seen, ""));
         let some = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        Some(Seen { first: some(first)?, last: some(last) })
+        Some(Seen { first: some(first)?, last: some(last), only: range.is_none() })
     }
 
     /// Whether the newest kernel that was read has it, or may have it.
@@ -290,7 +292,7 @@ mod tests {
     fn columns_have_their_meaning() {
         let it = request("0x1", "-").unwrap();
         assert_eq!((it.header(), it.line()), ("linux/x.h", Some(12)));
-        assert_eq!(it.seen(), Some(Seen { first: "5.16", last: Some("6.1") }));
+        assert_eq!(it.seen(), Some(Seen { first: "5.16", last: Some("6.1"), only: false }));
         assert!(!it.is_current());
         assert_eq!(Arg::parse("=int"), Arg::Value("int".into()));
         assert_eq!(Arg::parse("void").ty(), None);

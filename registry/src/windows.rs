@@ -64,6 +64,8 @@ pub enum Kind {
     Private,
     /// Drivers send it to each other; programs cannot.
     Internal,
+    /// `WSAIoctl` takes it, for a socket. It is not made by `CTL_CODE`, so its parts are not those of one.
+    Socket,
 }
 
 impl Access {
@@ -97,21 +99,24 @@ impl Method {
 }
 
 impl Kind {
-    /// `public`, `private` or `internal`.
+    /// `public`, `private`, `internal` or `socket`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Public => "public",
             Self::Private => "private",
             Self::Internal => "internal",
+            Self::Socket => "socket",
         }
     }
 
-    /// The kinds of I/O request packet that may carry such a code, the one that `DeviceIoControl` makes first.
+    /// The kinds of I/O request packet that may carry such a code, the one that `DeviceIoControl` makes first; for a
+    /// socket's, the function that takes it.
     #[must_use]
     pub const fn packets(self) -> &'static [&'static str] {
         match self {
             Self::Internal => &["IRP_MJ_INTERNAL_DEVICE_CONTROL"],
+            Self::Socket => &["WSAIoctl"],
             Self::Public | Self::Private => &["IRP_MJ_DEVICE_CONTROL", "IRP_MJ_INTERNAL_DEVICE_CONTROL"],
         }
     }
@@ -217,6 +222,7 @@ impl Named {
             "" | "public" => Kind::Public,
             "private" => Kind::Private,
             "internal" => Kind::Internal,
+            "socket" => Kind::Socket,
             _ => return None,
         };
         let (header, line) = header.split_once(':').unwrap_or((header, ""));

@@ -26,7 +26,9 @@ const ARITHMETIC: &str = "typedef unsigned int DWORD, ULONG, UINT;\ntypedef unsi
 const PRELUDES: [&str; 4] =
     ["#include <windows.h>\n#include <winioctl.h>\n", "#include <ddk/wdm.h>\n", "#include <ntdef.h>\n", ""];
 /// Words that a header with control codes contains.
-const WORDS: [&str; 3] = ["CTL_CODE", "IOCTL_", "FSCTL_"];
+const WORDS: [&str; 4] = ["CTL_CODE", "IOCTL_", "FSCTL_", "SIO_"];
+/// Prefix of the codes that sockets take, which have a layout of their own.
+const SOCKET: &str = "SIO_";
 /// Prefix of the names of device types.
 const DEVICE: &str = "FILE_DEVICE_";
 
@@ -77,6 +79,7 @@ pub fn render(inputs: &Inputs, overlay: &Path) -> Result<Vec<(&'static str, Stri
     let none = [String::new(), String::new(), String::new()];
     for ((name, code), place) in &codes {
         let [input, output, kind] = types.get(name).unwrap_or(&none);
+        let kind = if name.starts_with(SOCKET) { "socket" } else { kind };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name}\t{code:#010x}\t{place}\t{input}\t{output}\t{kind}");
     }
@@ -97,7 +100,7 @@ fn header_of(columns: &str) -> String {
 
 /// Control codes and device types among the macros of a header.
 fn expand(compiler: &Compiler, header: &str) -> Result<Vec<(String, Found)>> {
-    let mut reason = String::new();
+    let (mut all, mut reason) = (None, String::new());
     for prelude in PRELUDES {
         let unit = format!("{prelude}#include <{header}>\n");
         let listing = match compiler.preprocess(&["-dD"], &unit)? {
@@ -119,9 +122,11 @@ fn expand(compiler: &Compiler, header: &str) -> Result<Vec<(String, Found)>> {
             Ok(expanded) => expanded,
             Err(message) => bail!("{header}: its macros do not expand: {message}"),
         };
-        return Ok(select(&definitions, &macros::expansions(&expanded)));
+        // A macro that one of the preludes lacks stands for itself there and has no value; that is sorted out later.
+        let found = select(&definitions, &macros::expansions(&expanded));
+        all.get_or_insert_with(Vec::new).extend(found);
     }
-    bail!("{header}: does not preprocess: {reason}")
+    all.with_context(|| format!("{header}: does not preprocess: {reason}"))
 }
 
 fn select(
@@ -133,7 +138,10 @@ fn select(
         let Some(expression) = expansions.get(name.as_str()) else { continue };
         // Some codes are written as a shifted device type and a function.
         let shifted = name.starts_with("IOCTL_") && expression.contains("<< 16");
-        if expression.contains(MARKER) || shifted || name.starts_with(DEVICE) {
+        if expression.contains(MARKER)
+            || shifted
+            || [DEVICE, SOCKET].iter().any(|prefix| name.starts_with(prefix))
+        {
             let place = format!("{}:{}", definition.header, definition.line);
             found.push((name.clone(), Found { expression: expression.clone(), place }));
         }

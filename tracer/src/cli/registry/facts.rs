@@ -157,8 +157,12 @@ pub fn place(request: &Request) -> String {
 
 /// The kernels that have a request.
 pub fn kernels(request: &Request) -> String {
-    match request.seen().map(|seen| (seen.first, seen.last)) {
+    let seen = request.seen();
+    match seen.map(|seen| (seen.first, seen.last)) {
         None => String::new(),
+        Some((first, _)) if seen.is_some_and(|seen| seen.only) => {
+            format!("{first}, the only one read for it")
+        }
         Some((first, None)) => format!("{first} to today"),
         Some((first, Some(last))) if first == last => format!("seen in {first} alone"),
         Some((first, Some(last))) => format!("{first} to {last}; newer headers do not have it"),

@@ -183,7 +183,7 @@ fn control_codes_of_windows() {
         "{line}"
     );
     let list = output(&["list", "--os", "windows", "disk_get_drive_geometry"]);
-    assert!(list.starts_with("0x70000  IOCTL_DISK_GET_DRIVE_GEOMETRY  public"), "{list}");
+    assert!(list.contains("0x70000  IOCTL_DISK_GET_DRIVE_GEOMETRY "), "{list}");
 }
 
 #[test]

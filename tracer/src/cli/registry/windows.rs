@@ -143,6 +143,7 @@ fn add_kind(facts: &mut Facts, kind: Kind, code: ControlCode) {
     let vendor = code.has_vendor_device() || code.has_vendor_function();
     let why = match (kind, vendor) {
         (Kind::Internal, _) => "drivers send it to each other; programs cannot",
+        (Kind::Socket, _) => "of a socket; not made by CTL_CODE, so the parts above mean nothing",
         (Kind::Public, true) => "a public header defines it, though in a vendors' range",
         (Kind::Public, false) => "device type and function are from Microsoft's ranges",
         (Kind::Private, _) => "device type or function are from the vendors' ranges",
