@@ -1,21 +1,21 @@
 //! The size that a number carries is that of its argument's type, laid out by this crate, on every architecture.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, io};
 
 use ioctl_registry::{Arch, Arg, Encoding, Made, Registry};
 
 /// Names of the requests whose size is another for a reason that the table states.
-fn exceptions() -> BTreeSet<String> {
+fn exceptions() -> io::Result<BTreeSet<String>> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/overlay/size-exceptions.tsv");
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path)?;
     let rows = text.lines().filter(|line| !line.starts_with('#'));
-    rows.filter_map(|line| line.split('\t').next()).map(str::to_owned).collect()
+    Ok(rows.filter_map(|line| line.split('\t').next()).map(str::to_owned).collect())
 }
 
 #[test]
 fn numbers_carry_the_size_of_their_argument() {
     let registry = Registry::builtin();
-    let exceptions = exceptions();
+    let exceptions = exceptions().unwrap();
     let (mut compared, mut wrong) = (0, Vec::new());
     for request in registry.requests().filter(|request| request.source() == "macro") {
         let made = matches!(request.made(), Made::Ior | Made::Iow | Made::Iowr | Made::Ioc);
