@@ -55,7 +55,7 @@ fn mistakes_are_one_line_and_exit_with_two() {
         (&["show", "\u{1b}]0;x"], "no ioctl request or type is named `\\033]0;x`"),
         (
             &["decode", "0", "--bytes", "x"],
-            "`x` is no hexadecimal text, such as 18005000 or '18 00 50 00'; a file is written as @FILE",
+            "`x` is no hexadecimal text, such as 18005000 or '18 00 50 00', and no file of that name exists",
         ),
         (&["list", "--family", "nope"], "no family is named `nope`; `list --families` shows all"),
         (

@@ -55,8 +55,8 @@ pub struct DecodeArgs {
     #[arg(required = true, value_name = "NUMBER", allow_negative_numbers = true)]
     pub numbers: Vec<String>,
 
-    /// Decode these bytes as the argument: hexadecimal, @FILE or "-" for binary standard input
-    #[arg(long, value_name = "HEX|@FILE", allow_hyphen_values = true)]
+    /// Decode these bytes as the argument: hexadecimal, a file or "-" for binary standard input
+    #[arg(long, value_name = "HEX|FILE", allow_hyphen_values = true)]
     pub bytes: Option<String>,
 
     /// The device it is sent to: /dev/NODE, char:MAJ:MIN, block:MAJ:MIN, socket, file, anon:NAME, handler:SYMBOL or magic:0xN

@@ -3,12 +3,14 @@
 use std::{
     fs::File,
     io::{self, Read},
+    path::Path,
 };
 
 /// More than any argument has.
 const MOST: u64 = 1 << 20;
 
-/// Hexadecimal text, `@FILE`, or `-` for standard input; what files hold is taken as it is.
+/// Hexadecimal text, a file, or `-` for standard input; what files hold is taken as it is. `@FILE` is a file whose name
+/// looks like hexadecimal text.
 ///
 /// # Errors
 /// Says what is wrong with the text, or why the file cannot be read.
@@ -16,15 +18,20 @@ pub fn read(text: &str) -> Result<Vec<u8>, String> {
     if text == "-" {
         return content(io::stdin().lock()).map_err(|error| format!("cannot read standard input: {error}"));
     }
-    if let Some(path) = text.strip_prefix('@') {
+    let file = |path: &str| {
         let bytes = File::open(path).and_then(content);
-        return bytes.map_err(|error| format!("cannot read `{path}`: {error}"));
+        bytes.map_err(|error| format!("cannot read `{path}`: {error}"))
+    };
+    if let Some(path) = text.strip_prefix('@') {
+        return file(path);
     }
-    hex(text).ok_or_else(|| {
-        format!(
-            "`{text}` is no hexadecimal text, such as 18005000 or '18 00 50 00'; a file is written as @FILE"
-        )
-    })
+    match hex(text) {
+        Some(bytes) => Ok(bytes),
+        None if Path::new(text).exists() => file(text),
+        None => Err(format!(
+            "`{text}` is no hexadecimal text, such as 18005000 or '18 00 50 00', and no file of that name exists"
+        )),
+    }
 }
 
 fn content(from: impl Read) -> io::Result<Vec<u8>> {
@@ -92,6 +99,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"12\n").unwrap();
         assert_eq!(read(&format!("@{}", file.path().display())).unwrap(), b"12\n");
+        assert_eq!(read(&file.path().display().to_string()).unwrap(), b"12\n");
         assert!(read("@/no/such").unwrap_err().starts_with("cannot read `/no/such`: No such file"));
     }
 }
