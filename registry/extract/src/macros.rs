@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use ioctl_registry::Made;
+
 /// Appended after the header: `_IO*()` stay visible in the expansion instead of becoming shifts.
 pub const MARKERS: &str = "
 #undef _IO
@@ -24,37 +26,6 @@ pub const MARKERS: &str = "
 const MARK: &str = "__MARK_";
 /// Separates expansions in preprocessor output.
 const SEPARATOR: &str = "\"@@@";
-
-/// How a request's number is made, as the registry spells it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Made {
-    /// A plain number.
-    Plain,
-    /// `_IO()`.
-    Io,
-    /// `_IOR()`.
-    Ior,
-    /// `_IOW()`.
-    Iow,
-    /// `_IOWR()`.
-    Iowr,
-    /// `_IOC()`.
-    Ioc,
-}
-
-impl Made {
-    /// As the table spells it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Plain => "-",
-            Self::Io => "_IO",
-            Self::Ior => "_IOR",
-            Self::Iow => "_IOW",
-            Self::Iowr => "_IOWR",
-            Self::Ioc => "_IOC",
-        }
-    }
-}
 
 /// An `_IO*()` call, seen through its marker.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -98,17 +98,20 @@ impl Type {
         match self {
             Self::Named(name) => visit(name),
             Self::Array(inner, _) => inner.each_embedded_name(visit),
-            Self::Aggregate(aggregate) => {
-                for field in &aggregate.fields {
-                    field.ty.each_embedded_name(visit);
-                }
-            }
+            Self::Aggregate(aggregate) => aggregate.each_embedded_name(visit),
             Self::Pointer(_) | Self::Void | Self::Scalar(_) | Self::Enum(_) => {}
         }
     }
 }
 
 impl Aggregate {
+    /// Calls `visit` for each name that a member consists of.
+    pub fn each_embedded_name(&self, visit: &mut impl FnMut(&Name)) {
+        for field in &self.fields {
+            field.ty.each_embedded_name(visit);
+        }
+    }
+
     /// Calls `visit` for each name that a member refers to.
     pub fn each_name(&self, visit: &mut impl FnMut(&Name)) {
         for field in &self.fields {
@@ -118,6 +121,13 @@ impl Aggregate {
 }
 
 impl Definition {
+    /// Calls `visit` for each name that the definition consists of.
+    pub fn each_embedded_name(&self, visit: &mut impl FnMut(&Name)) {
+        if let Self::Aggregate(aggregate) = self {
+            aggregate.each_embedded_name(visit);
+        }
+    }
+
     /// Calls `visit` for each name that the definition refers to.
     pub fn each_name(&self, visit: &mut impl FnMut(&Name)) {
         if let Self::Aggregate(aggregate) = self {

@@ -1,7 +1,7 @@
 //! Finds what headers define that may be a request.
 
-use ioctl_registry::glob_matches;
-use ioctl_registry_extract::macros::{self, ARGUMENT, MARKERS, Made, Marker};
+use ioctl_registry::{Made, glob_matches};
+use ioctl_registry_extract::macros::{self, ARGUMENT, MARKERS, Marker};
 
 use super::{ImportError, compiler::Compiler};
 

@@ -9,12 +9,11 @@ mod types;
 use std::{collections::BTreeMap, io, path::PathBuf};
 
 use ioctl_registry::{
-    Arch, Encoding, Registry,
+    Arch, Encoding, Made, Registry,
     vendor::{VendorFile, VendorNumber, VendorRequest},
 };
 use ioctl_registry_extract::{
     ObjectError, dwarf,
-    macros::Made,
     model::Type,
     table::{self, Line},
 };
@@ -193,11 +192,11 @@ fn request(
         (Made::Io, _) => (VendorNumber::Ioc(format!("_IO({letter}, {:#x})", parts.nr)), None),
         (Made::Ioc, ty) => (VendorNumber::Ioc(parts.to_string()), ty),
         (made, Some(ty)) if fits => {
-            (VendorNumber::Ioc(format!("{}({letter}, {:#x}, {ty})", made.name(), parts.nr)), None)
+            (VendorNumber::Ioc(format!("{}({letter}, {:#x}, {ty})", made.as_str(), parts.nr)), None)
         }
         // The number holds another size than the type has.
         (made, ty) => {
-            (VendorNumber::Ioc(format!("{}({letter}, {:#x}, {})", made.name(), parts.nr, parts.size)), ty)
+            (VendorNumber::Ioc(format!("{}({letter}, {:#x}, {})", made.as_str(), parts.nr, parts.size)), ty)
         }
     };
     VendorRequest { name: candidate.name.clone(), number, arg, dir: None, devices: Vec::new(), size: None }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, bail};
 
-use ioctl_registry_extract::macros::{self, ARGUMENT, Definition, MARKERS, Made, Marker};
+use ioctl_registry::Made;
+use ioctl_registry_extract::macros::{self, ARGUMENT, Definition, MARKERS, Marker};
 
 use super::{compiler::Compiler, overlay::Overlay};
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ioctl_registry_extract::{macros::Made, model::Type};
+use ioctl_registry::Made;
+use ioctl_registry_extract::model::Type;
 
 use super::{overlay::Overlay, pass::Headers, types::rank};
 

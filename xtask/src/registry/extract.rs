@@ -139,7 +139,7 @@ pub fn extract(inputs: &Inputs, overlay: &Overlay) -> Result<Extracted> {
             // Tables by hand mean the types of user space where there are such.
             let known: BTreeSet<String> = names.plain();
             let by_hand = flavour.wanted(overlay).into_iter().filter(|name| !known.contains(&name.name));
-            flavour.embedded(roots.into_iter().chain(by_hand).collect())
+            flavour.embedded(roots.into_iter().chain(by_hand))
         } else {
             flavour.closure(roots)
         };
@@ -167,7 +167,8 @@ fn row_names(rows: &Rows, flavour: &str) -> Vec<Name> {
     names
 }
 
-fn fill(flavour: &mut Flavour, arch: usize, headers: &Headers) {
+/// Gives a flavour the types of one pass.
+pub fn fill(flavour: &mut Flavour, arch: usize, headers: &Headers) {
     for (name, header) in headers {
         flavour.add(arch, name, &header.report.types.definitions);
     }

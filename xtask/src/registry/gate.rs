@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use ioctl_registry_extract::macros::Made;
+use ioctl_registry::Made;
 
 use super::{
     arch::{self, ALL, COUNT},

@@ -33,12 +33,11 @@ pub fn table(columns: &str, mut rows: Vec<Vec<String>>) -> String {
 pub fn requests(found: &Extracted, arguments: &mut Arguments, types: &Types) -> String {
     let mut arguments = |row: &Row, dir: &str, arg: String| -> [String; 3] {
         let known = if arg.is_empty() { "" } else { "macro" };
-        let stated = || [dir.to_owned(), arg.clone(), known.to_owned()];
         let said = arguments.by_hand(&row.header, &row.name);
         match said.or_else(|| if arg.is_empty() { arguments.said_by_facts(&row.name, types) } else { None }) {
             Some((dir, said, _)) if said.is_empty() => [dir, arg, known.to_owned()],
             Some((dir, said, source)) => [dir, said, source.to_owned()],
-            None => stated(),
+            None => [dir.to_owned(), arg, known.to_owned()],
         }
     };
     let rows = found.rows.rows.iter().map(|row| {
@@ -47,7 +46,7 @@ pub fn requests(found: &Extracted, arguments: &mut Arguments, types: &Types) -> 
         let [dir, arg, source] = arguments(row, row.direction(), arg);
         vec![
             row.name.clone(),
-            row.made.name().to_owned(),
+            row.made.as_str().to_owned(),
             row.render_number(),
             dir,
             arg,

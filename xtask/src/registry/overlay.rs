@@ -19,7 +19,7 @@ pub struct Overlay {
     parametrised: Vec<[String; 4]>,
     size_exceptions: Vec<[String; 3]>,
     wanted: BTreeSet<String>,
-    private: Vec<String>,
+    private: Vec<Legacy>,
 }
 
 /// What the overlay says of a request with a parameter.
@@ -40,6 +40,12 @@ struct Legacy {
     globs: Vec<String>,
 }
 
+impl Legacy {
+    fn new(header: String, globs: &str) -> Self {
+        Self { header, globs: globs.split_whitespace().map(str::to_owned).collect() }
+    }
+}
+
 /// What most headers want to see first.
 const LIBC: &str = "#include <stddef.h>\n#include <stdint.h>\n#include <sys/types.h>\n#include <sys/time.h>\n\
                     #include <time.h>\n#include <sys/socket.h>\n#include <linux/types.h>\n#include <linux/ioctl.h>\n\
@@ -53,7 +59,7 @@ impl Overlay {
     pub fn read(folder: &Path) -> Result<Self> {
         let mut legacy = Vec::new();
         for [header, globs] in rows(&folder.join("legacy.tsv"))? {
-            legacy.push(Legacy { header, globs: globs.split_whitespace().map(str::to_owned).collect() });
+            legacy.push(Legacy::new(header, &globs));
         }
         let mut preludes = BTreeMap::new();
         let mut empty = Vec::new();
@@ -71,12 +77,8 @@ impl Overlay {
         }
         let mut private = Vec::new();
         for [file, globs, lines] in rows(&folder.join("private.tsv"))? {
-            legacy.push(Legacy {
-                header: file.clone(),
-                globs: globs.split_whitespace().map(str::to_owned).collect(),
-            });
             preludes.insert(file.clone(), format!("{KERNEL}{}\n", lines.replace(" | ", "\n")));
-            private.push(file);
+            private.push(Legacy::new(file, &globs));
         }
         Ok(Self {
             legacy,
@@ -92,14 +94,13 @@ impl Overlay {
 
     /// Whether plain numbers of this header are listed.
     pub fn is_legacy(&self, header: &str) -> bool {
-        self.legacy.iter().any(|entry| entry.header == header)
+        self.legacy.iter().chain(&self.private).any(|entry| entry.header == header)
     }
 
     /// Whether a plain number of this header is a request.
     pub fn is_legacy_request(&self, header: &str, name: &str) -> bool {
-        let globs = self.legacy.iter().filter(|entry| entry.header == header).flat_map(|entry| &entry.globs);
         // As in ignore files, the last glob that matches decides.
-        globs.fold(false, |selected, glob| match glob.strip_prefix('!') {
+        self.globs(header).fold(false, |selected, glob| match glob.strip_prefix('!') {
             Some(excluded) => selected && !glob_matches(excluded, name),
             None => selected || glob_matches(glob.trim_start_matches('~'), name),
         })
@@ -107,8 +108,7 @@ impl Overlay {
 
     /// Whether what looks like a request is none.
     pub fn is_excluded(&self, header: &str, name: &str) -> bool {
-        let globs = self.legacy.iter().filter(|entry| entry.header == header).flat_map(|entry| &entry.globs);
-        globs.filter_map(|glob| glob.strip_prefix('!')).any(|glob| glob_matches(glob, name))
+        self.globs(header).filter_map(|glob| glob.strip_prefix('!')).any(|glob| glob_matches(glob, name))
     }
 
     /// Pairs of a request and the one that it is another name of.
@@ -146,10 +146,6 @@ impl Overlay {
     /// Fails when a glob of `legacy.tsv` selects nothing.
     pub fn check_legacy(&self, headers: &Headers) -> Result<()> {
         let selects = |header: &str, glob: &str| {
-            // The kernel's own files are read in another pass.
-            if self.private.iter().any(|file| file == header) {
-                return true;
-            }
             let found = headers.get(header).map(|found| &found.discovery.requests);
             found.is_some_and(|requests| requests.iter().any(|request| glob_matches(glob, &request.name)))
         };
@@ -172,15 +168,18 @@ impl Overlay {
 
     /// The headers `legacy.tsv` names.
     pub fn legacy_headers(&self) -> impl Iterator<Item = &str> {
-        self.legacy
-            .iter()
-            .map(|entry| entry.header.as_str())
-            .filter(|header| !self.private.iter().any(|file| file == header))
+        self.legacy.iter().map(|entry| entry.header.as_str())
     }
 
     /// Files of the kernel's tree that define requests, by path.
-    pub fn private_files(&self) -> &[String] {
-        &self.private
+    pub fn private_files(&self) -> Vec<String> {
+        self.private.iter().map(|entry| entry.header.clone()).collect()
+    }
+
+    /// The globs of a header or of a file of the kernel's tree.
+    fn globs(&self, header: &str) -> impl Iterator<Item = &String> {
+        let entries = self.legacy.iter().chain(&self.private);
+        entries.filter(move |entry| entry.header == header).flat_map(|entry| &entry.globs)
     }
 
     /// Whether a table by hand names a type, which no macro has to.

@@ -168,7 +168,7 @@ impl Parametrised {
         vec![
             self.function.name.clone(),
             names.join(","),
-            self.function.marker.made().name().to_owned(),
+            self.function.marker.made().as_str().to_owned(),
             direction.to_owned(),
             format!("{:#04x}", self.base >> 8 & 0xff),
             nr,

@@ -15,6 +15,7 @@ use super::{
     arch::{ALL, COUNT},
     compiler::Kernel,
     entries::Entries,
+    extract,
     inputs::Inputs,
     overlay::Overlay,
     pass::{Headers, Scope},
@@ -38,11 +39,9 @@ pub fn read(
     rows: &mut Rows,
 ) -> Result<(Flavour, Headers)> {
     let scope = Scope { private: true, constants: true, ..Scope::new(inputs, overlay, kernel, &ALL[0]) };
-    let found = scope.run(overlay.private_files(), None)?;
+    let found = scope.run(&overlay.private_files(), None)?;
     let mut flavour = Flavour::new(FLAVOUR);
-    for (header, found) in &found {
-        flavour.add(0, header, &found.report.types.definitions);
-    }
+    extract::fill(&mut flavour, 0, &found);
     let entries = Entries::new(&found, overlay);
     let mut roots = BTreeSet::new();
     for entry in entries.requests.values().flatten() {
@@ -80,25 +79,6 @@ fn relaid_type(ty: &Type, form: &Form, machine: &Machine) -> Option<Type> {
 }
 
 impl Flavour {
-    /// Everything that the roots consist of, themselves included; what lies behind pointers is the kernel's own.
-    pub fn embedded(&self, roots: BTreeSet<Name>) -> BTreeSet<Name> {
-        let mut reached = BTreeSet::new();
-        let mut open: Vec<Name> = roots.into_iter().collect();
-        while let Some(name) = open.pop() {
-            if let Some(Definition::Aggregate(aggregate)) = self.get(0, &name) {
-                for field in &aggregate.fields {
-                    field.ty.each_embedded_name(&mut |inner| {
-                        if !reached.contains(inner) {
-                            open.push(inner.clone());
-                        }
-                    });
-                }
-            }
-            reached.insert(name);
-        }
-        reached
-    }
-
     /// Gives the other architectures what the text of the first one's types means there.
     fn spread(&mut self, wanted: &BTreeSet<Name>) {
         for arch in 1..COUNT {
@@ -116,9 +96,7 @@ impl Flavour {
         let definition = match &definition {
             Definition::Aggregate(aggregate) => {
                 let mut inner = Vec::new();
-                for field in &aggregate.fields {
-                    field.ty.each_embedded_name(&mut |name| inner.push(name.clone()));
-                }
+                aggregate.each_embedded_name(&mut |name| inner.push(name.clone()));
                 for name in inner {
                     self.spread_one(arch, &name);
                 }

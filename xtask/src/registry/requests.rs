@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ioctl_registry_extract::{macros::Made, model::Type};
+use ioctl_registry::Made;
+use ioctl_registry_extract::model::Type;
 
 use super::{
     arch::{self, ALL, COUNT},

@@ -98,6 +98,19 @@ impl Flavour {
 
     /// Everything that the roots refer to, themselves included.
     pub fn closure(&self, roots: impl IntoIterator<Item = Name>) -> BTreeSet<Name> {
+        self.reach(roots, |definition, visit| definition.each_name(&mut |name| visit(name)))
+    }
+
+    /// Everything that the roots consist of, themselves included; what lies behind pointers is no part of them.
+    pub fn embedded(&self, roots: impl IntoIterator<Item = Name>) -> BTreeSet<Name> {
+        self.reach(roots, |definition, visit| definition.each_embedded_name(&mut |name| visit(name)))
+    }
+
+    fn reach(
+        &self,
+        roots: impl IntoIterator<Item = Name>,
+        each: impl Fn(&Definition, &mut dyn FnMut(&Name)),
+    ) -> BTreeSet<Name> {
         let mut reached = BTreeSet::new();
         let mut open: Vec<Name> = roots.into_iter().collect();
         while let Some(name) = open.pop() {
@@ -105,7 +118,7 @@ impl Flavour {
                 continue;
             }
             for (_, definition) in self.definitions(&name) {
-                definition.each_name(&mut |inner| open.push(inner.clone()));
+                each(definition, &mut |inner| open.push(inner.clone()));
             }
             reached.insert(name);
         }
