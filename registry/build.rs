@@ -102,9 +102,8 @@ fn rules(families: &str) -> Result<String> {
 /// Compressed, behind its size. LZ4 opens in a fraction of the time that closer packing would take.
 fn write(name: &str, text: &str) -> Result<()> {
     let out = env::var("OUT_DIR")?;
-    fs::write(
-        Path::new(&out).join(name).with_extension("lz4"),
-        lz4_flex::block::compress_prepend_size(text.as_bytes()),
-    )?;
+    let closest = Some(lz4::block::CompressionMode::HIGHCOMPRESSION(12));
+    let packed = lz4::block::compress(text.as_bytes(), closest, true)?;
+    fs::write(Path::new(&out).join(name).with_extension("lz4"), packed)?;
     Ok(())
 }

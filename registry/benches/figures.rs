@@ -4,7 +4,18 @@
 
 use std::{hint::black_box, time::Instant};
 
-use ioctl_registry::{Arch, Device, DeviceKind, Registry, embedded_sizes, windows::Codes};
+use ioctl_registry::{
+    Arch, Device, DeviceKind, Memory, Named, Registry, Style, When, embedded_sizes, windows::Codes,
+};
+
+/// Answers every address with the same bytes.
+struct Same([u8; 512]);
+
+impl Memory for Same {
+    fn bytes(&self, _: u64, length: u64) -> &[u8] {
+        usize::try_from(length).ok().and_then(|length| self.0.get(..length)).unwrap_or(&self.0)
+    }
+}
 
 fn main() {
     // The first thing that touches the tables is the opening.
@@ -34,6 +45,19 @@ fn main() {
     each("layout, kept", winsize);
     if let Ok(layout) = registry.layout("struct termios", Arch::X86_64) {
         each("decoding of a termios", || drop(black_box(registry.decode(&layout, black_box(&[1; 36])))));
+    }
+    let memory = Same([1; 512]);
+    for name in ["TIOCGWINSZ", "TCSETS", "VIDIOC_QUERYCAP", "VIDIOC_S_FMT", "BLKPG", "SG_IO"] {
+        let Some(request) = registry.find(name).map(Named::plain) else { continue };
+        let argument = |when| registry.argument(&request, Arch::X86_64, black_box(4096), &memory, when);
+        each(&format!("argument of {name}"), || {
+            drop(black_box((argument(When::Before), argument(When::After(Some(&memory))))));
+        });
+        if let Some(value) = argument(When::Before) {
+            each(&format!("text of {name}"), || {
+                drop(black_box(value.display(&Style::default()).to_string()))
+            });
+        }
     }
     let (mut all, mut whole) = (0, 0);
     for (name, packed, opened) in embedded_sizes() {

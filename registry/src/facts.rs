@@ -1,100 +1,8 @@
 //! What headers do not say of fields and constants: sets of flags, texts, counts, addresses, sub-commands.
 
-use std::{
-    borrow::Cow,
-    sync::{Arc, OnceLock},
-};
+use std::borrow::Cow;
 
-use crate::{arch::Arch, encoding::Direction, parse};
-
-/// How the constants of a set go together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SetKind {
-    /// Bits that are combined.
-    Flags,
-    /// One of several values.
-    Enumeration,
-}
-
-/// A named set of constants.
-///
-/// ```
-/// use ioctl_registry::{Arch, Registry, SetKind};
-///
-/// let set = Registry::builtin().set("EV", Arch::X86_64).unwrap();
-/// assert_eq!(set.kind, SetKind::Enumeration);
-/// assert_eq!(set.constant(1), Some("EV_KEY"));
-/// ```
-#[derive(Debug)]
-pub struct Set {
-    /// The set's name.
-    pub name: Cow<'static, str>,
-    /// How its constants go together.
-    pub kind: SetKind,
-    arches: Cow<'static, str>,
-    text: Cow<'static, str>,
-    constants: OnceLock<Vec<(Arc<str>, i128)>>,
-}
-
-impl Set {
-    /// A line of `sets.tsv`.
-    fn parse(line: &'static str) -> Option<Self> {
-        let [name, kind, text, arches] = parse::columns(line)?;
-        Self::new(name.into(), kind, text.into(), arches.into())
-    }
-
-    /// A set by the words of the tables; `None` if a constant cannot be read.
-    pub(crate) fn new(
-        name: Cow<'static, str>,
-        kind: &str,
-        text: Cow<'static, str>,
-        arches: Cow<'static, str>,
-    ) -> Option<Self> {
-        let kind = match kind {
-            "flags" => SetKind::Flags,
-            "enum" => SetKind::Enumeration,
-            _ => return None,
-        };
-        Some(Self { name, kind, arches, text, constants: OnceLock::new() })
-    }
-
-    /// Names and values. Of flags those with more bits come first, so that a combination is found before its parts;
-    /// otherwise the order is the header's.
-    pub fn constants(&self) -> &[(Arc<str>, i128)] {
-        self.constants.get_or_init(|| {
-            let mut constants: Vec<_> = items(&self.text).flatten().collect();
-            if self.kind == SetKind::Flags {
-                constants.sort_by_key(|(_, value)| std::cmp::Reverse(value.count_ones()));
-            }
-            constants
-        })
-    }
-
-    /// The name of a value.
-    #[must_use]
-    pub fn constant(&self, value: i128) -> Option<&str> {
-        self.constants().iter().find(|(_, other)| *other == value).map(|(name, _)| &**name)
-    }
-
-    /// The value of a name.
-    #[must_use]
-    pub fn value(&self, constant: &str) -> Option<i128> {
-        self.constants().iter().find(|(name, _)| **name == *constant).map(|(_, value)| *value)
-    }
-
-    /// How many constants cannot be read.
-    pub(crate) fn mistakes(&self) -> usize {
-        items(&self.text).filter(Option::is_none).count()
-    }
-}
-
-/// The constants of a list `A=1,B=0x2`.
-fn items(text: &str) -> impl Iterator<Item = Option<(Arc<str>, i128)>> {
-    text.split(',').filter(|item| !item.is_empty()).map(|item| {
-        let (name, value) = item.split_once('=')?;
-        Some((name.into(), parse::integer(value)?))
-    })
-}
+use crate::{arch::Arch, encoding::Direction, parse, set::Set, types::plain_name};
 
 /// A fact about a field.
 ///
@@ -111,25 +19,94 @@ pub enum Fact {
     Set(Cow<'static, str>),
     /// It holds text that a NUL ends.
     Text,
-    /// It holds the number of elements of this field, a path from the same type.
-    Count(Cow<'static, str>),
-    /// It holds the number of bytes of this field, a path from the same type.
-    Bytes(Cow<'static, str>),
+    /// It holds the number of elements of this field, a path from the same type; that many times a constant.
+    Count(Cow<'static, str>, u64),
+    /// It holds the number of bytes of this field, a path from the same type; that many times a constant.
+    Bytes(Cow<'static, str>, u64),
     /// It holds an address: of a value of this type, or of several where the type ends in `[]`, which travel so. Of
-    /// something not known, there is no direction, and the type is empty.
+    /// something not known, or not to be looked at, there is no direction, and the type is empty.
     Pointer(Option<Direction>, Cow<'static, str>),
     /// Its bytes are values of this type.
     Of(Cow<'static, str>),
+    /// A four-character code.
+    Fourcc,
+    /// A file descriptor of the program.
+    Fd,
+    /// The number of a device.
+    Dev,
+    /// Shown in hexadecimal.
+    Hex,
+    /// The most significant byte comes first, whatever the type says.
+    BigEndian,
+    /// A port of TCP or UDP, the most significant byte first.
+    Port,
+    /// An address of IPv4, in the network's order.
+    Ipv4,
+    /// An address of IPv6.
+    Ipv6,
+    /// A hardware address.
+    Mac,
+    /// A UUID.
+    Uuid,
+    /// Seconds since the beginning of 1970.
+    Time,
+    /// Of interest only to who wants to see everything.
+    Verbose,
+    /// Padding, or reserved: of interest only if it is not zero.
+    Reserved,
+    /// The kernel alone writes it: what it holds before the call means nothing.
+    Out,
+    /// Headers have a macro of this name for it, by which everybody calls it: of a member of a union, in place of both names.
+    As(Cow<'static, str>),
 }
 
+/// The words that stand alone.
+const PLAIN: [(&str, Fact); 15] = [
+    ("string", Fact::Text),
+    ("fourcc", Fact::Fourcc),
+    ("fd", Fact::Fd),
+    ("dev", Fact::Dev),
+    ("hex", Fact::Hex),
+    ("be", Fact::BigEndian),
+    ("port", Fact::Port),
+    ("ipv4", Fact::Ipv4),
+    ("ipv6", Fact::Ipv6),
+    ("mac", Fact::Mac),
+    ("uuid", Fact::Uuid),
+    ("time", Fact::Time),
+    ("verbose", Fact::Verbose),
+    ("reserved", Fact::Reserved),
+    ("out", Fact::Out),
+];
+
 impl Fact {
-    /// The words of `fields.tsv`.
-    pub(crate) fn parse(fact: &str, detail: Cow<'static, str>) -> Option<Self> {
-        Some(match fact {
+    /// A fact by the words of `fields.tsv`: the fact and its detail.
+    ///
+    /// ```
+    /// use ioctl_registry::Fact;
+    ///
+    /// assert_eq!(Fact::parse("bytes*2352", "buf".into()), Some(Fact::Bytes("buf".into(), 2352)));
+    /// assert_eq!(Fact::parse("fd", "".into()), Some(Fact::Fd));
+    /// assert_eq!(Fact::parse("fd", "what".into()), None);
+    /// ```
+    #[must_use]
+    pub fn parse(fact: &str, detail: Cow<'static, str>) -> Option<Self> {
+        if let Some((_, fact)) = PLAIN.iter().find(|(word, _)| *word == fact) {
+            return Some(fact.clone()).filter(|_| detail.is_empty());
+        }
+        let (word, factor) = match fact.split_once('*') {
+            Some((word @ ("count" | "bytes"), factor)) => (word, factor.parse().ok()?),
+            Some(_) => return None,
+            None => (fact, 1),
+        };
+        if detail.is_empty() && word != "pointer" {
+            return None;
+        }
+        Some(match word {
             "set" => Self::Set(detail),
-            "string" => Self::Text,
-            "count" => Self::Count(detail),
-            "bytes" => Self::Bytes(detail),
+            "count" => Self::Count(detail, factor),
+            "bytes" => Self::Bytes(detail, factor),
+            "as" => Self::As(detail),
             "of" => Self::Of(detail),
             "pointer" if detail.is_empty() => Self::Pointer(None, detail),
             "pointer" => {
@@ -153,7 +130,7 @@ impl Fact {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subcommand {
-    /// Name of the request.
+    /// Name of the request; or of a type, wherever that occurs.
     pub request: &'static str,
     /// The field that tells, such as `ifr_data->cmd`; empty where the request says it all: which member of a union it uses.
     pub selector: &'static str,
@@ -161,7 +138,7 @@ pub struct Subcommand {
     pub name: &'static str,
     /// The field's value; none without a selector.
     pub value: Option<i128>,
-    /// The type of what lies behind the argument; empty if not known.
+    /// What it says of the argument, as [`Subcommand::target`] takes it apart; empty if not known.
     pub arg: &'static str,
     /// How that travels; `None` where it is not known.
     pub dir: Option<Direction>,
@@ -229,30 +206,42 @@ impl Facts {
     }
 
     pub fn set(&self, name: &str, arch: Arch) -> Option<&Set> {
+        self.sets.get(self.set_place(name, arch)?)
+    }
+
+    /// The place of a set among all.
+    pub fn set_place(&self, name: &str, arch: Arch) -> Option<usize> {
         let start = self.sets.partition_point(|set| *set.name < *name);
-        let same = self.sets.iter().skip(start).take_while(|set| set.name == name);
-        same.into_iter().find(|set| arch.is_in(&set.arches))
+        let mut same = self.sets.iter().enumerate().skip(start).take_while(|(_, set)| set.name == name);
+        same.find(|(_, set)| arch.is_in(&set.arches)).map(|(place, _)| place)
     }
 
     pub fn sets(&self) -> &[Set] {
         &self.sets
     }
 
+    /// What is known of a field. Where the tables tell types of one name apart, what they say of the plain name holds for
+    /// all of them that have no fact of their own there.
     pub fn of_field(&self, ty: &str, field: &str) -> &[Fact] {
-        let place = self.fields.binary_search_by(|(a, b, _)| (&**a, &**b).cmp(&(ty, field)));
-        place.ok().and_then(|place| self.fields.get(place)).map_or(&[], |(_, _, facts)| facts)
+        let of = |ty: &str| {
+            let place = self.fields.binary_search_by(|(a, b, _)| (&**a, &**b).cmp(&(ty, field)));
+            place.ok().and_then(|place| self.fields.get(place)).map(|(_, _, facts)| &**facts)
+        };
+        let plain = plain_name(ty);
+        of(ty).or_else(|| of(plain).filter(|_| plain.len() < ty.len())).unwrap_or_default()
+    }
+
+    /// The fields of a type or a request that something is known of, with what is.
+    pub fn of_type(&self, ty: &str) -> impl Iterator<Item = (&str, &[Fact])> {
+        let start = self.fields.partition_point(|(other, _, _)| **other < *ty);
+        let fields = self.fields.get(start..).unwrap_or_default().iter();
+        fields.take_while(move |(other, _, _)| *other == ty).map(|(_, field, facts)| (&**field, &**facts))
     }
 
     /// Every field that something is known of.
     #[cfg(test)]
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str, &[Fact])> {
         self.fields.iter().map(|(ty, field, facts)| (&**ty, &**field, &**facts))
-    }
-
-    /// Whether anything is known of any field of a type.
-    pub fn knows(&self, ty: &str) -> bool {
-        let start = self.fields.partition_point(|(other, _, _)| **other < *ty);
-        self.fields.get(start).is_some_and(|(other, _, _)| other == ty)
     }
 
     pub fn subcommands(&self, request: &str) -> impl Iterator<Item = &Subcommand> {
@@ -284,10 +273,11 @@ mod tests {
     #[test]
     fn tables_are_read() {
         let sets = "F\tflags\tA=1,B=0x2,AB=3\nE\tenum\tX=0,Y=-1\tmips\nE\tenum\tX=5\nbad\tlist\tA=1\n";
-        let fields = "struct s\tf\tset\tF\nstruct s\tf\tpointer\tread u32[]\nstruct s\ta.b\tstring\t\nstruct s\tn\twhat\t\n";
+        let fields = "struct s\tf\tset\tF\nstruct s\tf\tpointer\tread u32[]\nstruct s\ta.b\tstring\t\nstruct s\tn\twhat\t\n\
+                      struct s\tn\tcount\t\n";
         let mut skipped = 0;
         let facts = Facts::new([sets, fields, "R\tcmd\tC\t0x3\tu32\tread\n"], (&[], &[]), &mut skipped);
-        assert_eq!(skipped, 2);
+        assert_eq!(skipped, 3);
         let flags = facts.set("F", Arch::X86_64).unwrap();
         assert_eq!(&*flags.constants()[0].0, "AB");
         assert_eq!(facts.set("E", Arch::Mips).unwrap().value("Y"), Some(-1));
@@ -295,7 +285,8 @@ mod tests {
         assert!(facts.set("G", Arch::Arm).is_none());
         let expected = [Fact::Set("F".into()), Fact::Pointer(Some(Direction::Read), "u32[]".into())];
         assert_eq!(facts.of_field("struct s", "f"), expected);
-        assert!(facts.knows("struct s") && !facts.knows("struct"));
+        assert_eq!(facts.of_field("struct s~5.16", "a.b"), [Fact::Text]);
+        assert_eq!((facts.of_type("struct s").count(), facts.of_type("struct").count()), (2, 0));
         assert_eq!(facts.subcommands("R").next().unwrap().value, Some(3));
     }
 }

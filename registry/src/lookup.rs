@@ -48,6 +48,8 @@ pub struct ParameterValue<'r> {
     pub value: u32,
     /// The constant of that value.
     pub constant: Option<&'r str>,
+    /// What the constants begin with that it may be: `ABS_`.
+    pub prefix: Option<&'r str>,
 }
 
 impl<'r> Named<'r> {
@@ -72,7 +74,13 @@ impl<'r> Named<'r> {
         parameters.into_iter().flat_map(|(parameters, held)| {
             parameters.names().zip(held.values).enumerate().map(move |(place, (name, value))| {
                 let set = parameters.set(place).and_then(|set| held.registry.set(set, held.arch));
-                ParameterValue { name, value, constant: set.and_then(|set| set.constant(value.into())) }
+                let prefix = set.and_then(|set| set.prefix()).map(|prefix| &**prefix);
+                ParameterValue {
+                    name,
+                    value,
+                    constant: set.and_then(|set| set.constant(value.into())),
+                    prefix,
+                }
             })
         })
     }
@@ -124,9 +132,10 @@ impl fmt::Display for Named<'_> {
         }
         for (place, value) in self.values().enumerate() {
             formatter.write_str(if place == 0 { "(" } else { ", " })?;
-            match value.constant {
-                Some(constant) => formatter.write_str(constant)?,
-                None => write!(formatter, "{}", value.value)?,
+            match (value.constant, value.prefix) {
+                (Some(constant), _) => formatter.write_str(constant)?,
+                (None, Some(prefix)) => write!(formatter, "{:#x} /* {prefix}??? */", value.value)?,
+                (None, None) => write!(formatter, "{}", value.value)?,
             }
         }
         formatter.write_str(")")

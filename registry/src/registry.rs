@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, sync::Arc, sync::OnceLock};
 use crate::{
     arch::Arch,
     block::Block,
-    decode::{self, Value},
+    decode::Plans,
     device::Device,
-    facts::{Fact, Facts, MoreFact, MoreSet, Set, Subcommand, collect},
+    facts::{Fact, Facts, MoreFact, MoreSet, Subcommand, collect},
     family::{Rule, Verdict},
     glob::glob_matches,
     parse,
     request::{Made, Request, Text},
+    set::Set,
     tables,
     types::{Layout, TypeError, Types},
 };
@@ -41,6 +42,7 @@ pub struct Registry {
     more: More,
     types: OnceLock<Types>,
     facts: OnceLock<Facts>,
+    plans: Plans,
     /// Lines that could not be read.
     skipped: usize,
 }
@@ -113,9 +115,21 @@ impl Registry {
             more,
             types: OnceLock::new(),
             facts: OnceLock::new(),
+            plans: Plans::default(),
             skipped,
         };
         registry.index(aliases);
+        registry
+    }
+
+    /// A registry of tables for tests: requests as the build leaves them, types, then sets, fields and sub-commands.
+    #[cfg(test)]
+    pub(crate) fn of_tests(requests: &'static str, types: &'static str, facts: [&'static str; 3]) -> Self {
+        let registry = Self::from_tables([requests, "", "", ""], More::default());
+        let mut skipped = registry.skipped;
+        let types = registry.types.set(Types::new(types, &[], &mut skipped));
+        let facts = registry.facts.set(Facts::new(facts, (&[], &[]), &mut skipped));
+        assert!(types.is_ok() && facts.is_ok() && skipped == 0);
         registry
     }
 
@@ -372,7 +386,11 @@ impl Registry {
         self.types.get_or_init(|| Types::new(tables::TYPES.text(), &self.more.types, &mut 0))
     }
 
-    fn known_facts(&self) -> &Facts {
+    pub(crate) fn plans(&self) -> &Plans {
+        &self.plans
+    }
+
+    pub(crate) fn known_facts(&self) -> &Facts {
         self.facts.get_or_init(|| {
             let texts = [&tables::SETS, &tables::FIELDS, &tables::SUBCOMMANDS].map(tables::Table::text);
             Facts::new(texts, (&self.more.sets, &self.more.facts), &mut 0)
@@ -408,20 +426,6 @@ impl Registry {
         self.types().names()
     }
 
-    /// The meaning of an argument's bytes. They may be fewer than the type has: what is missing is [`Value::Missing`].
-    ///
-    /// ```
-    /// use ioctl_registry::{Arch, Registry};
-    ///
-    /// let registry = Registry::builtin();
-    /// let layout = registry.layout("struct winsize", Arch::Mips).unwrap();
-    /// assert_eq!(registry.decode(&layout, &[0, 24, 0, 80]).to_string(), "{ws_row=24, ws_col=80, ...}");
-    /// ```
-    #[must_use]
-    pub fn decode(&self, layout: &Layout, bytes: &[u8]) -> Value {
-        decode::decode(self.known_facts(), self.types(), layout, bytes)
-    }
-
     /// A set of constants by its name.
     #[must_use]
     pub fn set(&self, name: &str, arch: Arch) -> Option<&Set> {
@@ -440,9 +444,26 @@ impl Registry {
         self.known_facts().of_field(ty, field)
     }
 
+    /// The fields of a type, or of a request, of which something is known, by path.
+    pub fn facts_of(&self, ty: &str) -> impl Iterator<Item = (&str, &[Fact])> {
+        self.known_facts().of_type(ty)
+    }
+
     /// The sub-commands of a request, in the order of the header.
     pub fn subcommands(&self, request: &Request) -> impl Iterator<Item = &Subcommand> {
-        self.known_facts().subcommands(&request.name)
+        self.subcommands_of(&request.name)
+    }
+
+    /// The sub-commands of a request, or of a type wherever that occurs, in the order of the header.
+    ///
+    /// ```
+    /// use ioctl_registry::Registry;
+    ///
+    /// assert!(Registry::builtin().subcommands_of("BLKPG").count() >= 3);
+    /// assert_eq!(Registry::builtin().subcommands_of("struct nobody").count(), 0);
+    /// ```
+    pub fn subcommands_of(&self, request_or_type: &str) -> impl Iterator<Item = &Subcommand> {
+        self.known_facts().subcommands(request_or_type)
     }
 
     /// How many lines of the embedded tables cannot be read, table by table. There should be none.

@@ -23,20 +23,15 @@ const FACTS: [&str; 3] = [
     "",
 ];
 
-fn with<T>(test: impl FnOnce(&Facts, &Types) -> T) -> T {
-    let mut skipped = 0;
-    let facts = Facts::new(FACTS, (&[], &[]), &mut skipped);
-    let types = Types::new(TYPES, &[], &mut skipped);
-    assert_eq!(skipped, 0);
-    test(&facts, &types)
+fn registry() -> Registry {
+    Registry::of_tests("", TYPES, FACTS)
 }
 
 #[track_caller]
 fn assert_decodes(ty: &str, arch: Arch, bytes: &[u8], expected: &str) {
-    with(|facts, types| {
-        let layout = types.layout(ty, arch).unwrap();
-        assert_eq!(decode(facts, types, &layout, bytes).to_string(), expected);
-    });
+    let registry = registry();
+    let layout = registry.layout(ty, arch).unwrap();
+    assert_eq!(registry.decode(&layout, bytes).to_string(), expected);
 }
 
 #[test]
@@ -66,7 +61,7 @@ fn facts_give_flags_texts_lengths_and_addresses() {
         "struct sized",
         Arch::X86_64,
         &bytes,
-        r#"{len=C|A|0x10, used=3, name="ab", data="\x01\x02\x03", raw=[{x=1, y=2}], p=NULL, address=0x1000}"#,
+        r#"{len=A|C|0x10, used=3, name="ab", data="\x01\x02\x03", raw=[{x=1, y=2}], p=NULL, address=0x1000}"#,
     );
     assert_decodes(
         "struct drawing",
@@ -101,7 +96,7 @@ fn unions_and_enumerations() {
         &bytes,
         "{kind=1, {number=100663301}|{point={x=5, y=6}}, c=BLUE}",
     );
-    assert_decodes("enum color", Arch::X86_64, &[7, 0, 0, 0], "7");
+    assert_decodes("enum color", Arch::X86_64, &[7, 0, 0, 0], "0x7");
 }
 
 #[test]
@@ -111,12 +106,11 @@ fn text_that_goes_on_behind_its_end_is_kept() {
 
 #[test]
 fn decoding_ends() {
-    with(|facts, types| {
-        let layout = types.layout("struct deep[1000]", Arch::X86_64).unwrap();
-        assert!(decode(facts, types, &layout, &vec![1; 100_000]).to_string().contains("..."));
-        let none = types.layout("struct{}[4294967295]", Arch::X86_64).unwrap();
-        assert!(decode(facts, types, &none, &[]).to_string().ends_with("...]"));
-    });
+    let registry = registry();
+    let layout = registry.layout("struct deep[1000]", Arch::X86_64).unwrap();
+    assert!(registry.decode(&layout, &vec![1; 100_000]).to_string().contains("..."));
+    let none = registry.layout("struct{}[4294967295]", Arch::X86_64).unwrap();
+    assert!(registry.decode(&none, &[]).to_string().ends_with("...]"));
 }
 
 proptest! {
@@ -125,14 +119,13 @@ proptest! {
         names in prop::collection::vec(prop::sample::select(vec!["struct ", "point", "{", "}", ";", "u32 ", "a", "[", "3", "]", ":", "@", "*", "union", "bad", "char", "s64 ", "packed", "size=", "enum u8{A=1}", "f32 ", "@1.3", "[]", "bool "]), 0..30),
         bytes in prop::collection::vec(any::<u8>(), 0..64),
     ) {
-        with(|facts, types| {
-            for arch in [Arch::X86_64, Arch::I386, Arch::Mips] {
-                if let Ok(layout) = types.layout(&names.concat(), arch) {
-                    let _ = decode(facts, types, &layout, &bytes).to_string();
-                    let _ = layout.describe(true);
-                }
+        let registry = registry();
+        for arch in [Arch::X86_64, Arch::I386, Arch::Mips] {
+            if let Ok(layout) = registry.layout(&names.concat(), arch) {
+                let _ = registry.decode(&layout, &bytes).to_string();
+                let _ = layout.describe(true);
             }
-        });
+        }
     }
 
     /// Each type of the table with one character changed.
@@ -141,11 +134,10 @@ proptest! {
         let definition = TYPES.lines().nth(row).and_then(|line| line.rsplit('\t').next()).unwrap_or_default();
         let at = at.index(definition.len());
         let mutated = format!("{}{c}{}", &definition[..at], &definition[at + 1..]);
-        with(|facts, types| {
-            if let Ok(layout) = types.layout(&mutated, Arch::Mips) {
-                let _ = decode(facts, types, &layout, &bytes).display(3).to_string();
-                let _ = layout.describe(false);
-            }
-        });
+        let registry = registry();
+        if let Ok(layout) = registry.layout(&mutated, Arch::Mips) {
+            let _ = registry.decode(&layout, &bytes).display(&Style { limit: 3, ..Style::default() }).to_string();
+            let _ = layout.describe(false);
+        }
     }
 }

@@ -1,13 +1,14 @@
-//! Decoded values, and how they are written.
+//! Decoded values.
 
 use std::{
-    fmt::{self, Write as _},
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
 
 /// Bytes with a meaning.
 ///
-/// Its `Display` is how strace would write it; [`Value::display`] shortens long texts and arrays.
+/// Its `Display` is how strace would write it in full; [`Value::display`] shortens and takes other wishes.
 ///
 /// ```
 /// use ioctl_registry::{Arch, Registry};
@@ -22,12 +23,21 @@ use std::{
 pub enum Value {
     /// A number.
     Integer(i128),
+    /// A number whose bits matter.
+    Hex(u64),
     /// A floating-point number.
     Float(f64),
     /// A truth value.
     Bool(bool),
-    /// An address.
+    /// An address that was not followed, or at which nothing is known.
     Pointer(u64),
+    /// An address, and what lies there.
+    Pointee {
+        /// The address.
+        address: u64,
+        /// What lies there.
+        value: Box<Self>,
+    },
     /// Bits with names.
     Flags {
         /// The whole number.
@@ -36,6 +46,8 @@ pub enum Value {
         names: Vec<Arc<str>>,
         /// The bits that have none.
         rest: u64,
+        /// What all names begin with; only where there are none.
+        prefix: Option<Arc<str>>,
     },
     /// A number that should be one of several.
     Enumeration {
@@ -43,7 +55,37 @@ pub enum Value {
         value: i128,
         /// Its name, if it has one.
         name: Option<Arc<str>>,
+        /// What the names of the others begin with; only where it has none.
+        prefix: Option<Arc<str>>,
     },
+    /// Four characters that name a format.
+    Fourcc {
+        /// The number.
+        value: u32,
+        /// The constant of that value, if there is one.
+        name: Option<Arc<str>>,
+    },
+    /// A file descriptor.
+    Descriptor(i64),
+    /// The number of a device.
+    Device {
+        /// The driver.
+        major: u64,
+        /// Which of its devices.
+        minor: u64,
+    },
+    /// Seconds since the beginning of 1970.
+    Time(i64),
+    /// A port of TCP or UDP.
+    Port(u16),
+    /// An address of IPv4.
+    Ipv4(Ipv4Addr),
+    /// An address of IPv6.
+    Ipv6(Ipv6Addr),
+    /// A hardware address.
+    Mac([u8; 6]),
+    /// A UUID.
+    Uuid([u8; 16]),
     /// Text, as bytes.
     Text {
         /// Up to the NUL, if there is one.
@@ -66,211 +108,119 @@ pub enum Value {
         cut: bool,
     },
     /// The fields of a struct. Those of anonymous members are among them.
-    Record(Vec<(Arc<str>, Self)>),
+    Record(Vec<Member>),
+    /// The member in use of a union.
+    Variant {
+        /// Its name.
+        name: Arc<str>,
+        /// What it holds.
+        value: Box<Self>,
+    },
     /// Several readings of the same bytes, of which the data does not say which holds.
     Union {
         /// The bytes.
         bytes: Vec<u8>,
         /// What each member makes of them.
-        members: Vec<(Arc<str>, Self)>,
+        members: Vec<Member>,
     },
     /// The data ended before it.
     Missing,
 }
 
-/// A union with more members that could hold is shown as bytes.
-const MAX_MEMBERS: usize = 3;
+/// A field of a struct, or one reading of a union.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// Its name; empty for an anonymous one.
+    pub name: Arc<str>,
+    /// What it holds.
+    pub value: Value,
+    /// When it is worth showing.
+    pub show: Show,
+}
+
+/// When a field is worth showing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Show {
+    /// Always.
+    #[default]
+    Always,
+    /// To who wants to see everything.
+    Verbose,
+    /// If it is not zero: padding.
+    NonZero,
+}
+
+impl Member {
+    /// A field that is always shown.
+    pub fn new(name: impl Into<Arc<str>>, value: Value) -> Self {
+        Self { name: name.into(), value, show: Show::Always }
+    }
+}
 
 impl Value {
-    /// The value as text with at most `limit` bytes of each text and elements of each array, and `...` for the rest.
-    ///
-    /// A union shows its members, `{a=1}|{b={x=1, y=0}}`, but for those that are bytes of no meaning; one with more
-    /// than three others shows its bytes, and so does one with none.
+    /// Whether every bit of it is zero, as far as it is known.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        match self {
+            Self::Integer(value) | Self::Enumeration { value, .. } => *value == 0,
+            Self::Hex(value) | Self::Pointer(value) | Self::Flags { value, .. } => *value == 0,
+            Self::Float(value) => value.to_bits() == 0,
+            Self::Bool(value) => !value,
+            Self::Fourcc { value, .. } => *value == 0,
+            Self::Descriptor(value) | Self::Time(value) => *value == 0,
+            Self::Device { major, minor } => (*major, *minor) == (0, 0),
+            Self::Port(value) => *value == 0,
+            Self::Ipv4(value) => value.is_unspecified(),
+            Self::Ipv6(value) => value.is_unspecified(),
+            Self::Mac(bytes) => bytes.iter().all(|byte| *byte == 0),
+            Self::Uuid(bytes) => bytes.iter().all(|byte| *byte == 0),
+            Self::Text { bytes, .. } | Self::Bytes { bytes, .. } | Self::Union { bytes, .. } => {
+                bytes.iter().all(|byte| *byte == 0)
+            }
+            Self::Array { items, .. } => items.iter().all(Self::is_zero),
+            Self::Record(members) => members.iter().all(|member| member.value.is_zero()),
+            Self::Variant { value, .. } => value.is_zero(),
+            Self::Pointee { .. } | Self::Missing => false,
+        }
+    }
+
+    /// The day and the time of seconds since the beginning of 1970, in UTC: `2026-11-20T23:40:01`. `None` beyond the
+    /// years of four digits.
     ///
     /// ```
-    /// use ioctl_registry::{Arch, Registry};
+    /// use ioctl_registry::Value;
     ///
-    /// let registry = Registry::builtin();
-    /// let layout = registry.layout("u16[4]", Arch::X86_64).unwrap();
-    /// let value = registry.decode(&layout, &[1, 0, 2, 0, 3, 0, 4, 0]);
-    /// assert_eq!(value.display(2).to_string(), "[1, 2, ...]");
+    /// assert_eq!(Value::date(0).as_deref(), Some("1970-01-01T00:00:00"));
+    /// assert_eq!(Value::date(951_868_799).as_deref(), Some("2000-02-29T23:59:59"));
+    /// assert_eq!(Value::date(i64::MAX), None);
     /// ```
     #[must_use]
-    pub fn display(&self, limit: usize) -> impl fmt::Display {
-        Limited { value: self, limit }
+    pub fn date(seconds: i64) -> Option<String> {
+        const DAY: i64 = 86_400;
+        // Days since the first of March of the year 0, so that a leap day ends its year.
+        let day = seconds.div_euclid(DAY).checked_add(719_468).filter(|day| (0..=3_652_364).contains(day))?;
+        let era = day / 146_097;
+        let day = day % 146_097;
+        let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+        let day_of_year = day - (365 * year + year / 4 - year / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let (year, month) = (year + era * 400, month + 3);
+        let (year, month) = if month > 12 { (year + 1, month - 12) } else { (year, month) };
+        let second = seconds.rem_euclid(DAY);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"))
     }
 
     /// Whether it has no meaning but that of its bytes, as reserved and padding fields do.
-    fn is_opaque(&self) -> bool {
+    pub(super) fn is_opaque(&self) -> bool {
         matches!(self, Self::Bytes { .. } | Self::Missing)
     }
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.display(usize::MAX).fmt(formatter)
-    }
-}
-
-struct Limited<'v> {
-    value: &'v Value,
-    limit: usize,
-}
-
-impl fmt::Display for Limited<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let limit = self.limit;
-        match self.value {
-            Value::Integer(value) => write!(formatter, "{value}"),
-            Value::Float(value) => write!(formatter, "{value}"),
-            Value::Bool(value) => write!(formatter, "{value}"),
-            Value::Pointer(0) => formatter.write_str("NULL"),
-            Value::Pointer(address) => write!(formatter, "{address:#x}"),
-            Value::Flags { value, names, rest } => flags(formatter, *value, names, *rest),
-            Value::Enumeration { name: Some(name), .. } => formatter.write_str(name),
-            Value::Enumeration { value, .. } => write!(formatter, "{value}"),
-            Value::Text { bytes, cut } => quoted(formatter, bytes, *cut, limit, escape),
-            Value::Bytes { bytes, cut } if bytes.len() > 4 && bytes.iter().all(|byte| *byte == 0) => {
-                let dots = if *cut { ", ..." } else { "" };
-                write!(formatter, "[0 /* {} times */{dots}]", bytes.len())
-            }
-            Value::Bytes { bytes, cut } => {
-                quoted(formatter, bytes, *cut, limit, |out, byte, _| write!(out, "\\x{byte:02x}"))
-            }
-            Value::Array { items, cut } => array(formatter, items, *cut, limit),
-            Value::Record(fields) => record(formatter, fields, limit),
-            Value::Union { bytes, members } => union(formatter, bytes, members, limit),
-            Value::Missing => formatter.write_str("..."),
-        }
-    }
-}
-
-fn flags(out: &mut fmt::Formatter<'_>, value: u64, names: &[Arc<str>], rest: u64) -> fmt::Result {
-    for (place, name) in names.iter().enumerate() {
-        write!(out, "{}{name}", if place == 0 { "" } else { "|" })?;
-    }
-    match (names.is_empty(), rest) {
-        (true, _) if value == 0 => out.write_str("0"),
-        (true, rest) => write!(out, "{rest:#x}"),
-        (false, 0) => Ok(()),
-        (false, rest) => write!(out, "|{rest:#x}"),
-    }
-}
-
-fn quoted(
-    out: &mut fmt::Formatter<'_>,
-    bytes: &[u8],
-    cut: bool,
-    limit: usize,
-    write: impl Fn(&mut fmt::Formatter<'_>, u8, Option<u8>) -> fmt::Result,
-) -> fmt::Result {
-    out.write_char('"')?;
-    let shown = bytes.get(..limit).unwrap_or(bytes);
-    for (place, byte) in shown.iter().enumerate() {
-        write(out, *byte, shown.get(place + 1).copied())?;
-    }
-    out.write_str(if cut || shown.len() < bytes.len() { "\"..." } else { "\"" })
-}
-
-/// C's escapes, as strace writes them: octal ones as short as the byte behind them allows.
-fn escape(out: &mut fmt::Formatter<'_>, byte: u8, next: Option<u8>) -> fmt::Result {
-    match byte {
-        b'"' => out.write_str("\\\""),
-        b'\\' => out.write_str("\\\\"),
-        b'\n' => out.write_str("\\n"),
-        b'\r' => out.write_str("\\r"),
-        b'\t' => out.write_str("\\t"),
-        0x0b => out.write_str("\\v"),
-        0x0c => out.write_str("\\f"),
-        0x20..=0x7e => out.write_char(char::from(byte)),
-        _ if next.is_some_and(|next| next.is_ascii_digit()) => write!(out, "\\{byte:03o}"),
-        _ => write!(out, "\\{byte:o}"),
-    }
-}
-
-fn array(out: &mut fmt::Formatter<'_>, items: &[Value], cut: bool, limit: usize) -> fmt::Result {
-    let zero = |item: &Value| *item == Value::Integer(0);
-    if items.len() > 4 && !cut && items.iter().all(zero) {
-        return write!(out, "[0 /* {} times */]", items.len());
-    }
-    out.write_char('[')?;
-    let mut separator = "";
-    for value in items.iter().take(limit) {
-        write!(out, "{separator}{}", Limited { value, limit })?;
-        separator = ", ";
-    }
-    if cut || items.len() > limit {
-        write!(out, "{separator}...")?;
-    }
-    out.write_char(']')
-}
-
-fn record(out: &mut fmt::Formatter<'_>, fields: &[(Arc<str>, Value)], limit: usize) -> fmt::Result {
-    out.write_char('{')?;
-    let mut separator = "";
-    for (name, value) in fields {
-        out.write_str(std::mem::replace(&mut separator, ", "))?;
-        match value {
-            // What lies behind it is missing too.
-            Value::Missing => {
-                out.write_str("...")?;
-                break;
-            }
-            value if name.is_empty() => write!(out, "{}", Limited { value, limit })?,
-            value => write!(out, "{name}={}", Limited { value, limit })?,
-        }
-    }
-    out.write_char('}')
-}
-
-fn union(
-    out: &mut fmt::Formatter<'_>,
-    bytes: &[u8],
-    members: &[(Arc<str>, Value)],
-    limit: usize,
-) -> fmt::Result {
-    let telling: Vec<_> = members.iter().filter(|(_, value)| !value.is_opaque()).collect();
-    if telling.is_empty() || telling.len() > MAX_MEMBERS {
-        let value = &Value::Bytes { bytes: bytes.to_vec(), cut: false };
-        return write!(out, "{}", Limited { value, limit });
-    }
-    for (place, (name, value)) in telling.into_iter().enumerate() {
-        let value = Limited { value, limit };
-        out.write_str(if place == 0 { "" } else { "|" })?;
-        if name.is_empty() { write!(out, "{value}")? } else { write!(out, "{{{name}={value}}}")? }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_are_escaped_and_cut() {
-        let text = |bytes: &[u8], cut| Value::Text { bytes: bytes.to_vec(), cut };
-        assert_eq!(text(b"a\"\\\n\x01z\x012\xff", false).to_string(), r#""a\"\\\n\1z\0012\377""#);
-        assert_eq!(text(b"abcdef", false).display(3).to_string(), "\"abc\"...");
-        assert_eq!(text(b"ab", true).to_string(), "\"ab\"...");
-    }
-
-    #[test]
-    fn zeros_are_counted() {
-        assert_eq!(Value::Bytes { bytes: vec![0; 9], cut: false }.to_string(), "[0 /* 9 times */]");
-        assert_eq!(Value::Bytes { bytes: vec![0, 31], cut: false }.to_string(), r#""\x00\x1f""#);
-        let items = vec![Value::Integer(0); 5];
-        assert_eq!(Value::Array { items, cut: false }.to_string(), "[0 /* 5 times */]");
-    }
-
-    #[test]
-    fn unions_show_what_could_be_meant() {
-        let one = |name: &str, value| (name.into(), value);
-        let bytes = vec![1, 0];
-        let raw = Value::Bytes { bytes: bytes.clone(), cut: false };
-        let members = vec![one("a", Value::Integer(1)), one("raw", raw), one("b", Value::Bool(true))];
-        let union = Value::Union { bytes: bytes.clone(), members };
-        assert_eq!(union.to_string(), "{a=1}|{b=true}");
-        let many = (0..4).map(|_| one("x", Value::Integer(1))).collect();
-        assert_eq!(Value::Union { bytes, members: many }.to_string(), r#""\x01\x00""#);
+        let all = super::Style { limit: usize::MAX, verbose: true, ..super::Style::default() };
+        self.display(&all).fmt(formatter)
     }
 }

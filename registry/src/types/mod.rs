@@ -3,10 +3,13 @@
 pub mod definition;
 mod describe;
 mod layout;
+mod place;
 mod scalar;
 mod store;
 
 pub use layout::{Bits, Enumeration, Field, Layout, Record, Shape};
+pub use place::Place;
+pub(crate) use place::{Step, steps};
 pub use scalar::{Scalar, ScalarKind};
 pub(crate) use store::Types;
 

@@ -9,8 +9,10 @@
 //! [types]                                      # what the registry does not know yet
 //! "struct acme_job" = "struct{u32 flags;u32 count;u64 jobs;}"
 //!
-//! [fields]                                     # facts about fields, in the words of data/fields.tsv
+//! [fields]                                     # facts about fields, in the words of data/fields.tsv; several with `;`
 //! "struct acme_job.flags" = "set ACME_JOB"     # a set of this file, or else one of the registry
+//! "struct acme_job.count" = "count jobs"
+//! "struct acme_job.jobs" = "pointer write u64[]; verbose"
 //!
 //! [sets.ACME_JOB]
 //! kind = "flags"                               # bits; or `enum`: one of
@@ -37,10 +39,11 @@ use std::{borrow::Cow, fmt, path::Path};
 use crate::{
     arch::{Arch, NumberLayout},
     encoding::{Direction, Encoding, parse_number},
-    facts::{Fact, Set},
+    facts::{Fact, MoreFact},
     family::Rule,
     registry::{More, Registry},
     request::{Made, Request},
+    set::Set,
     types::TypeError,
 };
 use read::{Lines, read};
@@ -73,7 +76,7 @@ pub struct VendorFile {
     pub types: Vec<(String, String)>,
     /// Sets of constants.
     pub sets: Vec<VendorSet>,
-    /// Fields, as `struct x.path`, each with a fact: `set NAME`.
+    /// Fields, as `struct x.path`, each with a fact, `set NAME`, or with several: `fd; out`.
     pub fields: Vec<(String, String)>,
     /// The requests.
     pub requests: Vec<VendorRequest>,
@@ -271,27 +274,9 @@ impl Check<'_> {
                 None => self.mistake(*line, format!("`{kind}` is no kind of set; write flags or enum")),
             }
         }
-        for ((field, text), line) in self.file.fields.iter().zip(&self.lines.fields) {
-            match fact(field, text) {
-                Some((ty, path, Fact::Set(set))) => {
-                    let name = if self.file.sets.iter().any(|other| other.name == *set) {
-                        own(&self.file.name, &set)
-                    } else {
-                        if Arch::ALL.iter().all(|arch| Registry::builtin().set(&set, *arch).is_none()) {
-                            self.mistake(
-                                *line,
-                                format!("no set is named `{set}`; define it as [sets.{set}]"),
-                            );
-                        }
-                        set.into_owned()
-                    };
-                    more.facts.push((ty, path, Fact::Set(name.into())));
-                }
-                Some(fact) => more.facts.push(fact),
-                None => self.mistake(
-                    *line,
-                    format!("`{field}` = `{text}` is no fact; write as \"struct x.flags\" = \"set NAME\""),
-                ),
+        for ((field, texts), line) in self.file.fields.iter().zip(&self.lines.fields) {
+            for text in texts.split(';').map(str::trim) {
+                more.facts.extend(self.fact(field, text, *line));
             }
         }
         for (request, line) in self.file.requests.iter().zip(&self.lines.requests) {
@@ -308,6 +293,23 @@ impl Check<'_> {
             }
         }
         more
+    }
+
+    /// One fact about a field. A set is one of this file, or else of the registry.
+    fn fact(&mut self, field: &str, text: &str, line: usize) -> Option<MoreFact> {
+        let Some((ty, path, fact)) = fact(field, text) else {
+            let what = format!("`{field}` = `{text}` is no fact; write as \"struct x.flags\" = \"set NAME\"");
+            self.mistake(line, what);
+            return None;
+        };
+        let Fact::Set(set) = &fact else { return Some((ty, path, fact)) };
+        if self.file.sets.iter().any(|other| other.name == *set) {
+            return Some((ty, path, Fact::Set(own(&self.file.name, set).into())));
+        }
+        if Arch::ALL.iter().all(|arch| Registry::builtin().set(set, *arch).is_none()) {
+            self.mistake(line, format!("no set is named `{set}`; define it as [sets.{set}]"));
+        }
+        Some((ty, path, fact))
     }
 
     fn rule(&mut self, devices: &[String], line: usize) -> Option<Rule> {

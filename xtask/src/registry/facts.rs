@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use ioctl_registry::{
+    Fact,
     definition::{Record, Type},
     glob_matches,
 };
@@ -21,6 +22,8 @@ use super::{
 /// The types of the table, by name.
 pub struct Types {
     by_name: BTreeMap<String, Type>,
+    /// What else a name means: on other architectures.
+    others: BTreeMap<String, Vec<Type>>,
 }
 
 impl Types {
@@ -30,12 +33,16 @@ impl Types {
     ///
     /// When a definition cannot be read.
     pub fn new(rows: &[[String; 3]]) -> Result<Self> {
-        let mut by_name = BTreeMap::new();
+        let (mut by_name, mut others) = (BTreeMap::new(), BTreeMap::<String, Vec<Type>>::new());
         for [name, _, definition] in rows {
             let ty = Type::parse(definition).with_context(|| format!("types.tsv: {name}"))?;
-            by_name.entry(name.clone()).or_insert(ty);
+            if by_name.contains_key(name) {
+                others.entry(name.clone()).or_default().push(ty);
+            } else {
+                by_name.insert(name.clone(), ty);
+            }
         }
-        Ok(Self { by_name })
+        Ok(Self { by_name, others })
     }
 
     /// The C name of a type of the facts: those add `$…` and `_in`, `_out` or a number where they describe one type twice.
@@ -60,6 +67,30 @@ impl Types {
             None if found.len() == 1 => found.pop(),
             None => None,
         }
+    }
+
+    /// Whether a type has a field at a path; members of aggregates without a name count as the parent's, and indices of
+    /// arrays are left out.
+    fn has(&self, ty: &Type, path: &str) -> bool {
+        let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+        match ty {
+            Type::Named(name) => {
+                let others = self.others.get(name).into_iter().flatten();
+                self.by_name.get(name).into_iter().chain(others).any(|ty| self.has(ty, path))
+            }
+            Type::Array(element, _) => self.has(element, path),
+            Type::Record(record) => record.fields.iter().any(|field| match rest {
+                _ if field.name.is_empty() => self.has(&field.ty, path),
+                None => field.name == name,
+                Some(rest) => field.name == name && self.has(&field.ty, rest),
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether a name is in the table.
+    fn knows(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// Fails unless every type that an argument names is in the table.
@@ -241,10 +272,33 @@ fn pointee(fact: &str, types: &Types) -> Option<String> {
     Some(scalar.to_owned())
 }
 
+/// The arguments of every request, by name: several where a name has several numbers.
+pub type Requests = BTreeMap<String, Vec<String>>;
+
+/// Reads the columns of name and argument of tables of requests.
+pub fn requests(tables: [(&str, usize); 2]) -> Requests {
+    let mut requests = Requests::new();
+    for (table, column) in tables {
+        for line in table.lines().filter(|line| !line.starts_with('#')) {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let arg = columns.get(column).copied().unwrap_or_default();
+            let name = columns.first().copied().unwrap_or_default();
+            requests.entry(name.to_owned()).or_default().push(arg.to_owned());
+        }
+    }
+    requests
+}
+
 /// Facts about fields: type, field, fact, detail.
 pub struct Fields {
     /// The rows of `fields.tsv`.
-    pub rows: BTreeMap<[String; 3], String>,
+    pub rows: BTreeSet<[String; 4]>,
+    /// What is known by hand: type, field, what kind of fact.
+    by_hand: BTreeSet<[String; 3]>,
+    /// What is measured by hand: type, field.
+    measured: BTreeSet<[String; 2]>,
+    /// Sets that facts by hand name.
+    sets: Vec<[String; 3]>,
     /// Facts whose type or field no header has, by table.
     pub unmatched: BTreeMap<&'static str, usize>,
 }
@@ -258,15 +312,22 @@ impl Fields {
     pub fn read(
         registry: &Path,
         types: &Types,
+        requests: &Requests,
         values: &Values,
         sets: &mut Sets,
         problems: &mut Problems,
     ) -> Result<Self> {
-        let mut fields = Self { rows: BTreeMap::new(), unmatched: BTreeMap::new() };
+        let mut fields = Self {
+            rows: BTreeSet::new(),
+            by_hand: BTreeSet::new(),
+            measured: BTreeSet::new(),
+            sets: Vec::new(),
+            unmatched: BTreeMap::new(),
+        };
         for [ty, field, fact, detail] in overlay::rows::<4>(&registry.join("overlay/fields.tsv"))? {
-            let sound = sound(types, sets, &ty, &field, &fact, &detail);
+            let sound = sound(types, requests, &ty, &field, &fact, &detail);
             problems.check(sound, || format!("overlay/fields.tsv: {ty} {field}"));
-            fields.add(&ty, &field, &fact, detail);
+            fields.add_by_hand(ty, field, fact, detail);
         }
         let facts = registry.join("data/facts");
         for [ty, field, form] in overlay::rows::<3>(&facts.join("field_strings.tsv"))? {
@@ -305,7 +366,14 @@ impl Fields {
             }
         }
         for [ty, field, constants] in overlay::rows::<3>(&facts.join("field_flags.tsv"))? {
-            let matched = fields.place(types, &ty, &field).and_then(|(ty, field)| {
+            let place = fields.place(types, &ty, &field);
+            let known = |(ty, field): &(String, String)| {
+                fields.by_hand.contains(&[ty.clone(), field.clone(), "set".to_owned()])
+            };
+            if place.as_ref().is_some_and(known) {
+                continue;
+            }
+            let matched = place.and_then(|(ty, field)| {
                 let set = sets.of_facts(values, &ty, &field, &constants)?;
                 Some((ty, field, set))
             });
@@ -326,10 +394,37 @@ impl Fields {
         (!is_enum).then_some((ty, path))
     }
 
-    /// Adds a fact unless one of that kind is known: what was added first wins.
+    /// Adds what is known by hand. A field may be measured by several, and have several facts of different kinds.
+    fn add_by_hand(&mut self, ty: String, field: String, fact: String, detail: String) {
+        self.by_hand.insert([ty.clone(), field.clone(), kind(&fact).to_owned()]);
+        match kind(&fact) {
+            "length" => {
+                self.measured.insert([ty.clone(), detail.clone()]);
+            }
+            "set" => self.sets.push([ty.clone(), field.clone(), detail.clone()]),
+            _ => {}
+        }
+        self.rows.insert([ty, field, fact, detail]);
+    }
+
+    /// Adds a fact unless one of its kind is known: what is known by hand wins, else what was added first. What is
+    /// measured by hand nothing else measures.
     fn add(&mut self, ty: &str, field: &str, fact: &str, detail: String) {
-        let key = [ty.to_owned(), field.to_owned(), fact.to_owned()];
-        self.rows.entry(key).or_insert(detail);
+        let [ty, field, fact] = [ty, field, fact].map(str::to_owned);
+        let first = [ty.clone(), field.clone(), fact.clone(), String::new()];
+        let mut known = self.rows.range(first..).take_while(|[of, at, ..]| *of == ty && *at == field);
+        let measured = kind(&fact) == "length" && self.measured.contains(&[ty.clone(), detail.clone()]);
+        let by_hand = self.by_hand.contains(&[ty.clone(), field.clone(), kind(&fact).to_owned()]);
+        if !by_hand && !measured && !known.any(|[_, _, other, _]| *other == fact) {
+            self.rows.insert([ty, field, fact, detail]);
+        }
+    }
+
+    /// Notes sets that facts by hand name and that do not exist.
+    pub fn check_sets(&self, sets: &Sets, problems: &mut Problems) {
+        for [ty, field, set] in self.sets.iter().filter(|[_, _, set]| !sets.has(set)) {
+            problems.check(Err(anyhow!("no set {set}")), || format!("overlay/fields.tsv: {ty} {field}"));
+        }
     }
 
     fn count(&mut self, table: &'static str, matched: bool) {
@@ -339,20 +434,38 @@ impl Fields {
     }
 }
 
+/// What facts of a kind exclude each other.
+fn kind(fact: &str) -> &str {
+    match fact.split('*').next().unwrap_or(fact) {
+        "count" | "bytes" => "length",
+        "pointer" | "string" => "address",
+        other => other,
+    }
+}
+
 /// Fails unless a fact by hand is about something that headers have.
-fn sound(types: &Types, sets: &Sets, ty: &str, field: &str, fact: &str, detail: &str) -> Result<()> {
-    ensure!(types.field(ty, field).is_some(), "no such field");
-    match fact {
-        "set" => ensure!(sets.has(detail), "no set {detail}"),
-        "count" | "bytes" => ensure!(types.field(ty, detail).is_some(), "no field {detail}"),
-        "string" => ensure!(detail.is_empty(), "`string` stands alone"),
-        "pointer" => detail.split_once(' ').map_or(Ok(()), |(_, target)| types.check(target))?,
-        other => bail!("no fact `{other}`"),
+fn sound(types: &Types, requests: &Requests, ty: &str, field: &str, fact: &str, detail: &str) -> Result<()> {
+    let Some(read) = Fact::parse(fact, detail.to_owned().into()) else { bail!("no fact `{fact} {detail}`") };
+    let bases: Vec<Type> = match requests.get(ty) {
+        Some(args) => args.iter().filter_map(|arg| Type::parse(arg.trim_start_matches('=')).ok()).collect(),
+        None => vec![Type::Named(ty.to_owned())],
+    };
+    let has = |path: &str| bases.iter().any(|base| types.has(base, path));
+    if requests.contains_key(ty) && ["@arg", "*", "@ret"].contains(&field) {
+        let fits = !matches!(read, Fact::Count(..) | Fact::Bytes(..) | Fact::Verbose | Fact::Reserved);
+        ensure!(fits, "`{fact}` is for fields alone");
+    } else {
+        ensure!(has(field), "no such field");
+    }
+    match read {
+        Fact::Count(path, _) | Fact::Bytes(path, _) => ensure!(has(&path), "no field {path}"),
+        Fact::Pointer(Some(_), target) | Fact::Of(target) => types.check(&target)?,
+        _ => {}
     }
     Ok(())
 }
 
-/// The rows of `subcommands.tsv`: request, selector, name, value, type, direction. A line without a selector holds
+/// The rows of `subcommands.tsv`: request or type, selector, name, value, type, direction. A line without a selector holds
 /// whatever the argument says.
 ///
 /// # Errors
@@ -361,6 +474,7 @@ fn sound(types: &Types, sets: &Sets, ty: &str, field: &str, fact: &str, detail: 
 pub fn subcommands(
     registry: &Path,
     types: &Types,
+    requests: &Requests,
     values: &Values,
     problems: &mut Problems,
 ) -> Result<Vec<Vec<String>>> {
@@ -369,6 +483,8 @@ pub fn subcommands(
         overlay::rows::<6>(&registry.join("overlay/subcommands.tsv"))?
     {
         let place = || format!("overlay/subcommands.tsv: {request} {name}");
+        let about = requests.contains_key(&request) || types.knows(&request);
+        problems.check(if about { Ok(()) } else { Err(anyhow!("no such request or type")) }, place);
         problems.check(check_target(&ty, types), place);
         let found = values.matching(&header, &name);
         let known = if found.is_empty() { Err(anyhow!("{header} has no such constant")) } else { Ok(()) };
@@ -455,6 +571,46 @@ mod tests {
         assert_eq!(types.field("struct a", "x").map(|(path, _)| path).as_deref(), Some("x"));
         assert_eq!(types.field("struct a", "c").map(|(path, _)| path).as_deref(), Some("s.c"));
         assert!(types.field("struct a", "z").is_none());
+    }
+
+    #[test]
+    fn facts_by_hand_are_of_something() {
+        let types = types();
+        let requests = Requests::from([("GET".to_owned(), vec!["struct a[2]".to_owned()])]);
+        let sound = |ty, field, fact, detail| {
+            sound(&types, &requests, ty, field, fact, detail).map_err(|e| e.to_string())
+        };
+        assert_eq!(sound("struct a", "s.c", "hex", ""), Ok(()));
+        assert_eq!(sound("GET", "flags", "count*2", "s.b"), Ok(()));
+        assert_eq!(sound("GET", "@ret", "fd", ""), Ok(()));
+        assert_eq!(sound("struct a", "z", "hex", ""), Err("no such field".to_owned()));
+        assert_eq!(sound("GET", "@ret", "count", "flags"), Err("`count` is for fields alone".to_owned()));
+        assert_eq!(
+            sound("struct a", "x", "pointer", "read struct z"),
+            Err("`struct z` is not among the types".to_owned())
+        );
+        assert_eq!(sound("struct a", "x", "hexa", ""), Err("no fact `hexa `".to_owned()));
+    }
+
+    #[test]
+    fn facts_by_hand_win() {
+        let (rows, by_hand, measured) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut fields = Fields { rows, by_hand, measured, sets: Vec::new(), unmatched: BTreeMap::new() };
+        let by_hand = [("n", "count", "a"), ("n", "count", "b"), ("p", "pointer", ""), ("f", "hex", "")];
+        for (field, fact, detail) in by_hand {
+            fields.add_by_hand("T".into(), field.into(), fact.into(), detail.into());
+        }
+        for (field, fact, detail) in [
+            ("n", "bytes", "c"),
+            ("m", "count", "a"),
+            ("p", "string", ""),
+            ("f", "set", "F"),
+            ("f", "set", "G"),
+        ] {
+            fields.add("T", field, fact, detail.to_owned());
+        }
+        let rows: Vec<String> = fields.rows.iter().map(|[_, rest @ ..]| rest.join(" ")).collect();
+        assert_eq!(rows, ["f hex ", "f set F", "n count a", "n count b", "p pointer "]);
     }
 
     #[test]

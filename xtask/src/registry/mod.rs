@@ -85,11 +85,14 @@ fn tables(registry: &Path, found: &Extracted) -> Result<Vec<(&'static str, Strin
     let mut problems = Problems::default();
     let mut sets = Sets::read(&registry.join("overlay"), &values, &mut problems)?;
     let mut arguments = Arguments::read(registry, &types, &mut problems)?;
-    let mut fields = Fields::read(registry, &types, &values, &mut sets, &mut problems)?;
-    facts::value_sets(registry, &values, &mut sets, &mut fields, &mut problems)?;
-    let subcommands = facts::subcommands(registry, &types, &values, &mut problems)?;
     let requests = output::requests(found, &mut arguments, &types);
     arguments.check_used(&mut problems);
+    let parametrised = output::parametrised(found);
+    let known = facts::requests([(&requests, 4), (&parametrised, 7)]);
+    let mut fields = Fields::read(registry, &types, &known, &values, &mut sets, &mut problems)?;
+    facts::value_sets(registry, &values, &mut sets, &mut fields, &mut problems)?;
+    fields.check_sets(&sets, &mut problems);
+    let subcommands = facts::subcommands(registry, &types, &known, &values, &mut problems)?;
     problems.report()?;
     for (table, count) in &fields.unmatched {
         eprintln!("registry: {count} facts about {table} are of nothing that the headers have");
@@ -97,7 +100,7 @@ fn tables(registry: &Path, found: &Extracted) -> Result<Vec<(&'static str, Strin
     Ok(vec![
         ("requests.tsv", requests),
         ("aliases.tsv", output::aliases(found)),
-        ("parametrised.tsv", output::parametrised(found)),
+        ("parametrised.tsv", parametrised),
         ("types.tsv", output::types(&rows)),
         ("sets.tsv", output::sets(&sets)),
         ("fields.tsv", output::fields(&fields)),

@@ -99,11 +99,7 @@ pub fn sets(sets: &Sets) -> String {
 
 /// `fields.tsv`.
 pub fn fields(fields: &Fields) -> String {
-    let rows = fields
-        .rows
-        .iter()
-        .map(|([ty, field, fact], detail)| vec![ty.clone(), field.clone(), fact.clone(), detail.clone()]);
-    table("type, field, fact, detail", rows.collect())
+    table("type, field, fact, detail", fields.rows.iter().cloned().map(Vec::from).collect())
 }
 
 /// `subcommands.tsv`.

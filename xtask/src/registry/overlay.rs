@@ -215,11 +215,14 @@ fn wanted(folder: &Path) -> Result<BTreeSet<String>> {
     for table in ["arguments.tsv", "corrections.tsv"] {
         rows::<5>(&folder.join(table))?.iter().for_each(|[_, _, _, arg, _]| add(arg));
     }
-    rows::<6>(&folder.join("subcommands.tsv"))?.iter().for_each(|[_, _, _, ty, ..]| add(ty));
+    for [of, _, _, ty, ..] in rows::<6>(&folder.join("subcommands.tsv"))? {
+        add(&of);
+        add(&ty);
+    }
     rows::<3>(&folder.join("members.tsv"))?.iter().for_each(|[_, ty, _]| add(ty));
     for [ty, _, fact, detail] in rows(&folder.join("fields.tsv"))? {
         add(&ty);
-        if fact == "pointer" {
+        if fact == "pointer" || fact == "of" {
             add(&detail);
         }
     }

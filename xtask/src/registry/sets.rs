@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use ioctl_registry::glob_matches;
 
 use super::{
@@ -19,8 +19,11 @@ pub struct Values {
     headers: BTreeMap<String, String>,
 }
 
-/// A constant with its value on each architecture.
-type Constant = (String, [Option<i128>; COUNT]);
+/// A number on each architecture.
+type PerArch = [Option<i128>; COUNT];
+
+/// A constant with its value and, if it is one of several within a mask, that.
+type Constant = (String, PerArch, Option<PerArch>);
 
 impl Values {
     /// Takes values by header and name.
@@ -53,7 +56,7 @@ impl Values {
                 .collect();
         }
         let selected = self.select(header, glob).into_iter();
-        selected.filter_map(|(name, values)| Some((name, values.into_iter().flatten().next()?))).collect()
+        selected.filter_map(|(name, values, _)| Some((name, values.into_iter().flatten().next()?))).collect()
     }
 
     fn all(&self, header: &str, name: &str) -> Option<[Option<i128>; COUNT]> {
@@ -62,12 +65,15 @@ impl Values {
     }
 
     /// The constants that globs select of headers, separated by commas; the last glob that matches decides, `!GLOB` takes
-    /// out.
+    /// out, and `MASK:GLOB` says which bits they lie in.
     fn select(&self, headers: &str, globs: &str) -> Vec<Constant> {
         let selected = |name: &str| {
-            globs.split(' ').fold(false, |selected, glob| match glob.strip_prefix('!') {
-                Some(excluded) => selected && !glob_matches(excluded, name),
-                None => selected || glob_matches(glob, name),
+            globs.split(' ').fold(None, |selected, glob| match glob.strip_prefix('!') {
+                Some(excluded) => selected.filter(|_| !glob_matches(excluded, name)),
+                None => {
+                    let (mask, glob) = masked(glob);
+                    if glob_matches(glob, name) { Some(mask) } else { selected }
+                }
             })
         };
         let mut found = Vec::new();
@@ -80,17 +86,44 @@ impl Values {
         for header in &headers {
             let first = (header.clone(), String::new());
             let own = self.by_header.range(first..).take_while(|((of, _), _)| of == header);
-            let own = own.filter(|((_, name), _)| selected(name));
-            found.extend(own.map(|((_, name), values)| (name.clone(), *values)));
+            let own = own.filter_map(|((_, name), values)| Some((name, values, selected(name)?)));
+            let mask = |mask: Option<&str>| mask.and_then(|mask| self.mask(&headers, mask));
+            found.extend(own.map(|(name, values, of)| (name.clone(), *values, mask(of))));
         }
         found
     }
+
+    /// A mask: a constant of the headers, or a hexadecimal number.
+    fn mask(&self, headers: &[String], mask: &str) -> Option<PerArch> {
+        if let Some(digits) = mask.strip_prefix("0x") {
+            return Some([Some(i128::from(u64::from_str_radix(digits, 16).ok()?)); COUNT]);
+        }
+        headers.iter().find_map(|header| self.all(header, mask))
+    }
+
+    /// Fails unless every glob selects something, and every mask is known.
+    fn check(&self, headers: &str, globs: &str) -> Result<()> {
+        for glob in globs.split(' ').filter(|glob| !glob.starts_with('!')) {
+            let found = self.select(headers, glob);
+            ensure!(!found.is_empty(), "{headers} has no {glob}");
+            let unknown = masked(glob).0.is_some() && found.iter().any(|(_, _, mask)| mask.is_none());
+            ensure!(!unknown, "{headers} has no such mask: {glob}");
+        }
+        Ok(())
+    }
+}
+
+/// The mask and the glob of `MASK:GLOB`.
+fn masked(glob: &str) -> (Option<&str>, &str) {
+    glob.split_once(':').map_or((None, glob), |(mask, glob)| (Some(mask), glob))
 }
 
 /// A set.
 struct Set {
     flags: bool,
     constants: Vec<Constant>,
+    /// The globs that selected them, whose order is theirs; empty where there were none.
+    globs: String,
 }
 
 /// All sets, by name.
@@ -114,12 +147,11 @@ impl Sets {
                 ["flags", "enum"].contains(&kind.as_str()),
                 "overlay/sets.tsv: {name}: `{kind}` is no kind"
             );
-            for glob in globs.split(' ').filter(|glob| !glob.starts_with('!')) {
-                let missing = values.select(&header, glob).is_empty();
-                let known = if missing { Err(anyhow!("{header} has no {glob}")) } else { Ok(()) };
-                problems.check(known, || format!("overlay/sets.tsv: {name}"));
-            }
-            sets.insert(name, Set { flags: kind == "flags", constants: values.select(&header, &globs) });
+            problems.check(values.check(&header, &globs), || format!("overlay/sets.tsv: {name}"));
+            sets.insert(
+                name,
+                Set { flags: kind == "flags", constants: values.select(&header, &globs), globs },
+            );
         }
         Ok(sets)
     }
@@ -137,24 +169,22 @@ impl Sets {
         header: &str,
         globs: &str,
     ) -> Result<String> {
-        for glob in globs.split(' ').filter(|glob| !glob.starts_with('!')) {
-            ensure!(!values.select(header, glob).is_empty(), "{header} has no {glob}");
-        }
+        values.check(header, globs)?;
         let mut constants = values.select(header, globs);
         if globs.contains('*') {
             // Limits are no values.
-            constants.retain(|(name, _)| !name.ends_with("_MAX") && !name.ends_with("_CNT"));
+            constants.retain(|(name, ..)| !name.ends_with("_MAX") && !name.ends_with("_CNT"));
         }
-        let names: Vec<String> = constants.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = constants.iter().map(|(name, ..)| name.clone()).collect();
         if let Some(known) = self.by_names.get(&names) {
             return Ok(known.clone());
         }
-        self.insert(name.to_owned(), Set { flags, constants });
+        self.insert(name.to_owned(), Set { flags, constants, globs: globs.to_owned() });
         Ok(name.to_owned())
     }
 
     fn insert(&mut self, name: String, set: Set) {
-        let names = set.constants.iter().map(|(name, _)| name.clone()).collect();
+        let names = set.constants.iter().map(|(name, ..)| name.clone()).collect();
         self.by_names.entry(names).or_insert_with(|| name.clone());
         self.sets.insert(name, set);
     }
@@ -167,22 +197,24 @@ impl Sets {
     /// The set of a field's constants as the facts list them, `A, B, C`; none if headers do not name most of them.
     pub fn of_facts(&mut self, values: &Values, ty: &str, field: &str, constants: &str) -> Option<String> {
         let listed: Vec<&str> = constants.split(", ").collect();
-        let mut known: Vec<Constant> =
-            listed.iter().filter_map(|name| Some(((*name).to_owned(), values.all("", name)?))).collect();
+        let mut known: Vec<Constant> = listed
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), values.all("", name)?, None)))
+            .collect();
         known.sort_by(|one, other| one.0.cmp(&other.0));
         known.dedup_by(|one, other| one.0 == other.0);
         // Facts mix constants with numbers worth trying; a field of mere numbers has no set.
         if known.len() < 2 || known.len() * 2 < listed.len() {
             return None;
         }
-        let names: Vec<String> = known.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<String> = known.iter().map(|(name, ..)| name.clone()).collect();
         if let Some(name) = self.by_names.get(&names) {
             return Some(name.clone());
         }
         let (_, plain) = ty.rsplit_once(' ').unwrap_or(("", ty));
         let name = format!("{plain}.{field}");
         let flags = is_flags(field, &known);
-        self.insert(name.clone(), Set { flags, constants: known });
+        self.insert(name.clone(), Set { flags, constants: known, globs: String::new() });
         Some(name)
     }
 
@@ -207,32 +239,32 @@ impl Sets {
     }
 }
 
-/// The constants on an architecture, by value. What only the first architecture was asked for holds for all.
+/// The constants on an architecture, in the order of their globs and then by value. What only the first architecture was asked for holds for all.
 fn spell(set: &Set, arch: usize) -> String {
-    let mut constants: Vec<(i128, &str)> = set
+    let on_arch = |values: &PerArch| {
+        let only_first = values.iter().skip(1).all(Option::is_none);
+        if only_first { values.first().copied().flatten() } else { values.get(arch).copied().flatten() }
+    };
+    let globs: Vec<&str> = set.globs.split(' ').collect();
+    let place = |name: &str| globs.iter().rposition(|glob| glob_matches(masked(glob).1, name));
+    let mut constants: Vec<(Option<usize>, i128, &str, Option<i128>)> = set
         .constants
         .iter()
-        .filter_map(|(name, values)| {
-            let only_first = values.iter().skip(1).all(Option::is_none);
-            let value = if only_first {
-                values.first().copied().flatten()
-            } else {
-                values.get(arch).copied().flatten()
-            };
-            Some((value?, name.as_str()))
+        .filter_map(|(name, values, mask)| {
+            Some((place(name), on_arch(values)?, name.as_str(), mask.as_ref().and_then(on_arch)))
         })
         .collect();
     constants.sort_unstable();
     let number = |value: i128| if set.flags && value > 9 { format!("{value:#x}") } else { value.to_string() };
-    let texts: Vec<String> =
-        constants.into_iter().map(|(value, name)| format!("{name}={}", number(value))).collect();
-    texts.join(",")
+    let mask = |mask: Option<i128>| mask.map_or_else(String::new, |mask| format!("/{mask:#x}"));
+    let text = |(_, value, name, of): (_, i128, &str, _)| format!("{name}={}{}", number(value), mask(of));
+    constants.into_iter().map(text).collect::<Vec<_>>().join(",")
 }
 
 /// Whether constants are bits: by the field's name, or because all are single bits that a count would not give.
 fn is_flags(field: &str, constants: &[Constant]) -> bool {
     let values: Vec<i128> =
-        constants.iter().filter_map(|(_, values)| values.first().copied().flatten()).collect();
+        constants.iter().filter_map(|(_, values, _)| values.first().copied().flatten()).collect();
     let bits = values.iter().all(|value| value.count_ones() <= 1 && *value >= 0);
     let named = ["flags", "mask", "caps", "capabilit", "features"].iter().any(|word| field.contains(word));
     let counting = values.contains(&3);
@@ -273,7 +305,16 @@ mod tests {
 
     #[test]
     fn globs_select_and_take_out() {
-        let names: Vec<_> = values().select("x.h", "B_* !B_3").into_iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = values().select("x.h", "B_* !B_3").into_iter().map(|(name, ..)| name).collect();
         assert_eq!(names, ["B_0", "B_1", "B_2"]);
+    }
+
+    #[test]
+    fn masks_go_with_their_constants() {
+        let values = values();
+        let mut sets = Sets::default();
+        sets.by_globs(&values, "S", true, "x.h", "A_* B_3:B_[12] 0x30:B_0").unwrap();
+        assert_eq!(sets.rows()[0], ["S", "flags", "A_1=1,A_2=2,A_4=4,B_1=1/0x3,B_2=2/0x3,B_0=0/0x30", ""]);
+        assert!(values.check("x.h", "A_9:B_*").is_err() && values.check("x.h", "A_1:C_*").is_err());
     }
 }

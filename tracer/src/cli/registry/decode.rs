@@ -3,7 +3,8 @@
 use std::io::Write;
 
 use ioctl_registry::{
-    Arch, Arg, Block, Device, Edition, Encoding, Layout, Lookup, Made, Named, NumberError, Registry, Value,
+    Arch, Arg, Block, Device, Edition, Encoding, Layout, Lookup, Made, Named, NumberError, Registry, Style,
+    Value,
 };
 
 use super::{
@@ -196,7 +197,8 @@ fn add_bytes(facts: &mut Facts, question: &Question<'_>, named: &Named<'_>) {
     let Some(bytes) = &question.bytes else { return };
     match value(question, named) {
         Ok((layout, value)) => {
-            facts.add("value", &value.display(SHOWN).to_string());
+            let style = Style { limit: SHOWN, verbose: true, ..Style::default() };
+            facts.add("value", &value.display(&style).to_string());
             facts.add("", &mismatch(&layout, bytes.len()));
         }
         Err(why) => facts.add("value", &why),

@@ -1,0 +1,583 @@
+//! One decoding: walks a plan and the bytes, follows addresses, and does what other fields say of the present one.
+
+use std::sync::Arc;
+
+use super::{
+    MAX_READ, MAX_VALUES,
+    memory::{Memory, When},
+    number::{extract, integer, truncated},
+    order::{Order, View, Word, elements, lengths},
+    plan::{Content, FieldPlan, Kind, Known, Length, Plan, Planner, RecordPlan, Root, Step},
+    scalar,
+    tag::{Says, Tag},
+    value::{Member, Value},
+};
+use crate::{
+    arch::Arch,
+    encoding::Direction,
+    types::{Field, Layout, Record, ScalarKind, Shape},
+};
+
+/// Addresses behind addresses, and types in the place of others.
+const MAX_DEPTH: u32 = 8;
+/// Longest text that is looked for where nothing says how long it is: a path's.
+const MAX_TEXT: u64 = 4096;
+
+/// Decodes one argument.
+pub struct Decoder<'m> {
+    planner: Planner<'m>,
+    pub(super) memory: &'m dyn Memory,
+    /// `None` where there are bytes and no memory: no address is followed.
+    pub(super) when: Option<When<'m>>,
+    /// Values that may still be made.
+    left: usize,
+    depth: u32,
+    /// The present bytes are what the program handed over, though it is after the call.
+    given: bool,
+    /// Something was found that the kernel filled.
+    came_back: bool,
+    pub(super) arg: u64,
+}
+
+impl<'m> Decoder<'m> {
+    pub fn new(planner: Planner<'m>, memory: &'m dyn Memory, when: Option<When<'m>>) -> Self {
+        Self { planner, memory, when, left: MAX_VALUES, depth: 0, given: false, came_back: false, arg: 0 }
+    }
+
+    /// A value in bytes.
+    pub fn bytes(&mut self, plan: &Plan, bytes: &[u8]) -> Value {
+        self.value(plan, View { bytes, at: None }, &[])
+    }
+
+    /// What a call returned.
+    pub fn result(&mut self, known: &Known, raw: u64, arch: Arch) -> Value {
+        if known.pointee.is_some() {
+            return self.follow(raw, known, None, arch, &[]);
+        }
+        scalar::number(self.planner.facts, known, ScalarKind::Unsigned, raw.into(), 64, None)
+    }
+
+    /// An argument; see [`crate::Registry::argument`].
+    pub fn argument(
+        &mut self,
+        root: &Root,
+        by_value: bool,
+        dir: Option<Direction>,
+        arg: u64,
+    ) -> Option<Value> {
+        let Root { plan, tags } = root;
+        let layout = &plan.layout;
+        let after = matches!(self.when, Some(When::After(_)));
+        let mut orders = Vec::new();
+        if by_value {
+            let (little, big) = (arg.to_le_bytes(), arg.to_be_bytes());
+            let size = usize::try_from(layout.size).ok()?.min(little.len());
+            let big_endian = layout.arch.is_big_endian();
+            let bytes = if big_endian { big.get(little.len() - size..)? } else { little.get(..size)? };
+            self.arg = truncated(integer(bytes, size as u64, big_endian)?);
+            let view = View { bytes, at: None };
+            self.select(tags, view, &mut orders);
+            return if after { None } else { Some(self.value(plan, view, &orders)) };
+        }
+        self.arg = arg;
+        match (after, dir) {
+            (false, _) if arg == 0 => return Some(Value::Pointer(0)),
+            (false, Some(Direction::Read)) => return Some(Value::Pointer(arg)),
+            (false, _) if plan.known.out => return Some(Value::Pointer(arg)),
+            (true, _) if arg == 0 => return None,
+            (true, Some(Direction::None)) => return None,
+            (true, Some(Direction::Write)) if plan.leads_on || tags.iter().any(Tag::leads_on) => {
+                self.given = true
+            }
+            (true, Some(Direction::Write)) => return None,
+            _ => {}
+        }
+        // The numbers that select lie in the argument, but for commands that answers take the place of.
+        let reach = tags.iter().filter_map(Tag::reach).max().unwrap_or(0);
+        let mut head = self.read(arg, layout.size.max(reach));
+        if !matches!(layout.shape, Shape::Record(_))
+            && let Some(When::After(Some(before))) = self.when
+        {
+            let bytes = bounded(before, arg, layout.size.max(reach));
+            head = if bytes.is_empty() { head } else { View { bytes, ..head } };
+        }
+        self.select(tags, head, &mut orders);
+        let whole = orders.iter().find_map(|order| match order.says {
+            Word::Says(Says::Bytes(ty), _) if order.is_here() => Some(ty),
+            _ => None,
+        });
+        let whole = whole.and_then(|ty| self.planner.named(ty, layout.arch));
+        let whole = whole.filter(|whole| whole.layout.name != layout.name || layout.name.is_empty());
+        let value = match &whole {
+            Some(plan) => {
+                orders.retain(|order| !order.is_here());
+                self.place(arg, plan, &orders)
+            }
+            None if tags.is_empty() => self.place(arg, plan, &orders),
+            None => self.extended(arg, plan, &orders),
+        };
+        match value {
+            Some(_) if self.given && !self.came_back => None,
+            Some(value) => Some(Value::Pointee { address: arg, value: Box::new(value) }),
+            None => (!after).then_some(Value::Pointer(arg)),
+        }
+    }
+
+    /// What lies at an address, with what sub-commands say lies behind it: `[1]` of a number is the next one.
+    fn extended(&mut self, address: u64, plan: &Plan, orders: &[Order<'_>]) -> Option<Value> {
+        if matches!(plan.layout.shape, Shape::Array(..) | Shape::Record(_)) {
+            return self.place(address, plan, orders);
+        }
+        let own: Vec<_> = orders.iter().filter_map(|order| order.of_element(0)).collect();
+        let mut items = vec![self.place(address, plan, &own)?];
+        for order in orders {
+            if let ([Step::Index(index)], Word::Says(Says::Bytes(ty), _)) = (order.path, order.says)
+                && *index > 0
+                && let Some(at) =
+                    index.checked_mul(plan.layout.size).and_then(|offset| address.checked_add(offset))
+                && let Some(behind) = self.planner.named(ty, plan.layout.arch)
+                && let Some(value) = self.place(at, &behind, &[])
+            {
+                items.push(value);
+            }
+        }
+        if items.len() > 1 { Some(Value::Array { items, cut: false }) } else { items.pop() }
+    }
+
+    /// What is known of the memory at an address.
+    fn read(&self, address: u64, length: u64) -> View<'m> {
+        let mut bytes = bounded(self.memory, address, length);
+        if let (true, true, Some(When::After(Some(before)))) = (bytes.is_empty(), self.given, self.when) {
+            bytes = bounded(before, address, length);
+        }
+        View { bytes, at: Some(address) }
+    }
+
+    /// What was known before the call of the memory at an address.
+    pub(super) fn before(&self, address: Option<u64>, length: u64) -> &'m [u8] {
+        match (self.when, address) {
+            (Some(When::After(Some(before))), Some(address)) => bounded(before, address, length),
+            _ => &[],
+        }
+    }
+
+    /// A value at an address, `None` if nothing is known there.
+    fn place(&mut self, address: u64, plan: &Plan, orders: &[Order<'_>]) -> Option<Value> {
+        let Layout { size, shape, .. } = &*plan.layout;
+        if let (Shape::Array(element, None), Content::Array(_)) = (shape, &plan.content) {
+            let is_text =
+                matches!(&element.shape, Shape::Scalar(scalar) if scalar.kind() == ScalarKind::Char);
+            let length =
+                lengths(orders).map(|(length, in_bytes)| elements(length, in_bytes, element.size)).min();
+            if length.is_none() && (is_text || plan.known.kind == Kind::Text) {
+                let view = self.read(address, MAX_TEXT);
+                self.charge(view.bytes);
+                return (!view.bytes.is_empty()).then(|| scalar::text(view.bytes, true, true));
+            }
+            let count = length.unwrap_or(1);
+            let view = self.read(address, count.saturating_mul(element.size));
+            let known = !view.bytes.is_empty() || count == 0 || element.size == 0;
+            return known.then(|| self.array(plan, Some(count), view, orders));
+        }
+        let measured = lengths(orders).filter(|(_, in_bytes)| *in_bytes).map(|(length, _)| length);
+        let wanted = measured.min().unwrap_or(*size);
+        let mut view = self.read(address, wanted);
+        if view.bytes.is_empty() && *size > 0 {
+            return None;
+        }
+        if let Content::Record(record) = &plan.content
+            && record.open
+        {
+            let extent = self.extent(record, &plan.layout, view);
+            if extent > wanted {
+                view = self.read(address, extent);
+            }
+        }
+        Some(self.value(plan, view, orders))
+    }
+
+    /// Bytes of a struct, with the elements behind it that it counts.
+    fn extent(&self, plan: &RecordPlan, layout: &Layout, view: View<'_>) -> u64 {
+        let tails = plan.lengths.iter().filter(|length| length.element > 0 && !length.fixed);
+        let ends = tails.filter_map(|length| {
+            let count = elements(self.stated(length, view)?, length.in_bytes, length.element);
+            Some(count.saturating_mul(length.element).saturating_add(length.offset))
+        });
+        let inner = match (&layout.shape, plan.fields.last()) {
+            (Shape::Record(record), Some(FieldPlan { plan, .. })) => {
+                match (&plan.content, record.fields.last()) {
+                    (Content::Record(inner), Some(last)) if inner.open => {
+                        self.extent(inner, &plan.layout, view.skip(last.offset)).saturating_add(last.offset)
+                    }
+                    _ => 0,
+                }
+            }
+            _ => 0,
+        };
+        ends.min().unwrap_or(0).max(inner).max(layout.size)
+    }
+
+    /// The length that a field states of another one. After the call, no more counts than what the program had room for.
+    fn stated(&self, length: &Length, view: View<'_>) -> Option<u64> {
+        if length.out && !matches!(self.when, Some(When::After(_))) && self.when.is_some() {
+            return None;
+        }
+        let mut found = length.from.read(view.bytes)?;
+        if !length.fixed
+            && !length.out
+            && let Some(before) = length.from.read(self.before(view.at, length.from.end()))
+        {
+            found = found.min(before);
+        }
+        Some(found.saturating_mul(length.factor))
+    }
+
+    /// What an address leads to, if it is known and travels the right way.
+    fn follow(
+        &mut self,
+        address: u64,
+        known: &Known,
+        declared: Option<&str>,
+        arch: Arch,
+        orders: &[Order<'_>],
+    ) -> Value {
+        let plain = Value::Pointer(address);
+        let Some(when) = self.when.filter(|_| address != 0 && self.depth < MAX_DEPTH) else { return plain };
+        let said = orders.iter().find_map(|order| match order.says {
+            Word::Says(Says::Pointee(ty), dir) if order.is_here() => Some((dir, Arc::clone(ty))),
+            _ => None,
+        });
+        let fact = || known.pointee.as_ref().map(|pointee| (pointee.dir, Arc::clone(&pointee.ty)));
+        let led = || self.led(declared, arch, orders);
+        let Some((dir, ty)) =
+            said.map(|(dir, ty)| (dir.or(Some(Direction::ReadWrite)), ty)).or_else(fact).or_else(led)
+        else {
+            return plain;
+        };
+        let Some(plan) = self.planner.named(&ty, arch) else { return plain };
+        let inner: Vec<Order<'_>> = orders
+            .iter()
+            .filter_map(|order| match (order.path, order.behind.split_first()) {
+                ([], Some((path, behind))) => Some(Order { path, behind, ..*order }),
+                ([], None) if matches!(order.says, Word::Length { .. }) => Some(*order),
+                _ => None,
+            })
+            .collect();
+        let leads_on = plan.leads_on || inner.iter().any(|order| matches!(order.says, Word::Says(..)));
+        let after = matches!(when, When::After(_));
+        let route = match (dir, after) {
+            (Some(Direction::ReadWrite), _)
+            | (Some(Direction::Write), false)
+            | (Some(Direction::Read), true) => false,
+            (Some(Direction::Write), true) if leads_on => true,
+            _ => return plain,
+        };
+        let (given, came_back) = (self.given, self.came_back);
+        (self.given, self.came_back) = (route, false);
+        self.depth += 1;
+        let value = self.place(address, &plan, &inner);
+        self.depth -= 1;
+        let found = value.is_some() && if route { self.came_back } else { true };
+        (self.given, self.came_back) = (given, came_back || (after && found));
+        match value {
+            Some(value) if found => Value::Pointee { address, value: Box::new(value) },
+            _ => plain,
+        }
+    }
+
+    /// The type behind an address that only a sub-command leads through: what C says, or words.
+    fn led(
+        &self,
+        declared: Option<&str>,
+        arch: Arch,
+        orders: &[Order<'_>],
+    ) -> Option<(Option<Direction>, Arc<str>)> {
+        let order = orders.iter().find(|order| order.is_behind())?;
+        let dir = match order.says {
+            Word::Says(_, Some(dir)) => dir,
+            _ => Direction::ReadWrite,
+        };
+        if let Some(declared) = declared.filter(|ty| self.planner.named(ty, arch).is_some()) {
+            return Some((Some(dir), declared.into()));
+        }
+        match order.behind.first()?.first()? {
+            Step::Index(index) => Some((Some(dir), format!("ulong[{}]", index.checked_add(1)?).into())),
+            Step::Name(_) => None,
+        }
+    }
+
+    /// Copies of bytes count as values too.
+    fn charge(&mut self, bytes: &[u8]) {
+        self.left = self.left.saturating_sub(bytes.len() / 64);
+    }
+
+    /// A value that begins with the first of the bytes; these may be fewer or more than it has.
+    fn value(&mut self, plan: &Plan, view: View<'_>, orders: &[Order<'_>]) -> Value {
+        let Some(left) = self.left.checked_sub(1) else { return Value::Missing };
+        self.left = left;
+        let layout = &*plan.layout;
+        if let Some(value) = self.retyped(layout, view, orders) {
+            return value;
+        }
+        if let Content::Plain | Content::Record(_) = plan.content
+            && let Some(value) = scalar::address(plan.known.kind, view.take(layout.size).bytes)
+        {
+            return value;
+        }
+        match (&layout.shape, &plan.content) {
+            (Shape::Scalar(scalar), _) => {
+                let big_endian = scalar::is_big_endian(&plan.known, *scalar, layout.arch);
+                match integer(view.bytes, layout.size, big_endian) {
+                    Some(raw) => self.number(plan, raw, layout.size * 8, orders),
+                    None => Value::Missing,
+                }
+            }
+            (Shape::Enumeration(of), _) => {
+                match integer(
+                    view.bytes,
+                    layout.size,
+                    scalar::is_big_endian(&plan.known, of.scalar, layout.arch),
+                ) {
+                    Some(raw) => self.number(plan, raw, layout.size * 8, orders),
+                    None => Value::Missing,
+                }
+            }
+            (Shape::Pointer(to), _) => match integer(view.bytes, layout.size, layout.arch.is_big_endian()) {
+                Some(raw) => self.follow(truncated(raw), &plan.known, Some(to), layout.arch, orders),
+                None => Value::Missing,
+            },
+            (Shape::Array(_, length), _) => self.array(plan, *length, view, orders),
+            (Shape::Record(record), Content::Record(inner)) => {
+                let view = if inner.open { view } else { view.take(layout.size) };
+                self.record(record, inner, layout, view, orders)
+            }
+            (Shape::Record(_), _) => Value::Missing,
+        }
+    }
+
+    /// The value as a type that a sub-command gives it.
+    fn retyped(&mut self, layout: &Layout, view: View<'_>, orders: &[Order<'_>]) -> Option<Value> {
+        let ty = orders.iter().find_map(|order| match order.says {
+            Word::Says(Says::Bytes(ty), _) if order.is_here() => Some(ty),
+            _ => None,
+        })?;
+        if self.depth >= MAX_DEPTH {
+            return None;
+        }
+        let plan = self.planner.named(ty, layout.arch)?;
+        let rest = orders.iter().filter(|order| !matches!(order.says, Word::Says(..)) || !order.is_here());
+        let rest: Vec<_> = rest.copied().collect();
+        self.depth += 1;
+        let value = self.value(&plan, view, &rest);
+        self.depth -= 1;
+        Some(value)
+    }
+
+    /// What some bits mean.
+    fn number(&mut self, plan: &Plan, raw: u128, width: u64, orders: &[Order<'_>]) -> Value {
+        let Plan { known, layout, .. } = plan;
+        let leads = |order: &Order<'_>| {
+            order.is_behind() || (order.is_here() && matches!(order.says, Word::Says(Says::Pointee(_), _)))
+        };
+        if known.pointee.is_some() || orders.iter().any(leads) {
+            return self.follow(truncated(raw), known, None, layout.arch, orders);
+        }
+        let facts = self.planner.facts;
+        match &layout.shape {
+            Shape::Scalar(scalar) => {
+                let name = orders.iter().find_map(|order| match order.says {
+                    Word::Name(name) if order.is_here() => Some(name),
+                    _ => None,
+                });
+                scalar::number(facts, known, scalar.kind(), raw, width, name)
+            }
+            Shape::Enumeration(of) => scalar::named(facts, of, known, raw, width),
+            _ => Value::Missing,
+        }
+    }
+
+    /// A row of elements; without a length, as many as there are bytes for.
+    fn array(&mut self, plan: &Plan, length: Option<u64>, view: View<'_>, orders: &[Order<'_>]) -> Value {
+        let Content::Array(element) = &plan.content else { return Value::Missing };
+        let size = element.layout.size;
+        let length =
+            orders.iter().filter(|order| order.is_here()).fold(length, |length, order| match order.says {
+                Word::Length { length: stated, in_bytes, grows } => {
+                    let stated = elements(stated, in_bytes, size);
+                    Some(length.filter(|_| !grows).map_or(stated, |length| length.min(stated)))
+                }
+                _ => length,
+            });
+        if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
+            let known = &plan.known;
+            let whole = length.map_or(view, |length| view.take(length));
+            let cut = length.is_some_and(|length| (whole.bytes.len() as u64) < length);
+            if let Some(ty) = &known.of
+                && let Some(other) =
+                    self.planner.named(ty, plan.layout.arch).filter(|other| other.layout.size > 0)
+            {
+                return self.row(&other, None, whole, &[]);
+            }
+            if let Some(value) = scalar::address(known.kind, whole.bytes) {
+                return value;
+            }
+            self.charge(whole.bytes);
+            if known.kind == Kind::Text || scalar.kind() == ScalarKind::Char {
+                return scalar::text(whole.bytes, cut, known.kind == Kind::Text);
+            }
+            if known.set.is_none()
+                && scalar.kind() == ScalarKind::Unsigned
+                && !orders.iter().any(|order| !order.path.is_empty())
+            {
+                return Value::Bytes { bytes: whole.bytes.to_vec(), cut };
+            }
+        }
+        self.row(element, length, view, orders)
+    }
+
+    /// Elements one behind the other; without a length, as many as lie in the data whole.
+    fn row(
+        &mut self,
+        element: &Plan,
+        length: Option<u64>,
+        mut view: View<'_>,
+        orders: &[Order<'_>],
+    ) -> Value {
+        let size = element.layout.size;
+        let fit = || (view.bytes.len() as u64).checked_div(size).unwrap_or(0);
+        let length = usize::try_from(length.unwrap_or_else(fit)).unwrap_or(usize::MAX);
+        let mut items = Vec::new();
+        while items.len() < length && self.left > 0 && (size == 0 || !view.bytes.is_empty()) {
+            let own: Vec<_> = orders.iter().filter_map(|order| order.of_element(items.len())).collect();
+            items.push(self.value(element, view, &own));
+            view = view.skip(size);
+        }
+        let cut = items.len() < length;
+        Value::Array { items, cut }
+    }
+
+    fn record(
+        &mut self,
+        record: &Record,
+        plan: &RecordPlan,
+        layout: &Layout,
+        view: View<'_>,
+        orders: &[Order<'_>],
+    ) -> Value {
+        if plan.lengths.is_empty() && plan.tags.is_empty() {
+            return self.members(record, plan, layout, view, orders);
+        }
+        let mut all = orders.to_vec();
+        for length in &plan.lengths {
+            let Length { to, in_bytes, grows, .. } = length;
+            if let Some(length) = self.stated(length, view) {
+                let says = Word::Length { length, in_bytes: *in_bytes, grows: *grows };
+                all.push(Order { path: to, behind: &[], says });
+            }
+        }
+        self.select(&plan.tags, view, &mut all);
+        match self.retyped(layout, view, &all) {
+            Some(value) => value,
+            None => self.members(record, plan, layout, view, &all),
+        }
+    }
+
+    fn members(
+        &mut self,
+        record: &Record,
+        plan: &RecordPlan,
+        layout: &Layout,
+        view: View<'_>,
+        orders: &[Order<'_>],
+    ) -> Value {
+        if record.is_union
+            && let Some(value) = self.chosen(record, plan, view, orders)
+        {
+            return value;
+        }
+        let before = matches!(self.when, Some(When::Before));
+        let mut members = Vec::with_capacity(record.fields.len());
+        for (field, own) in record.fields.iter().zip(&plan.fields) {
+            if (field.name.is_empty() && field.bits.is_some()) || (before && own.plan.known.out) {
+                continue;
+            }
+            if self.left == 0 {
+                members.push(Member { name: Arc::clone(&field.name), value: Value::Missing, show: own.show });
+                break;
+            }
+            match self.field(field, own, view, orders) {
+                // The member in use means nothing before the call.
+                Value::Record(inner) if inner.is_empty() && before && is_union(&field.layout) => {}
+                // The fields of an anonymous struct are its parent's; those of a union stay together.
+                Value::Record(inner)
+                    if !record.is_union && (field.name.is_empty() || own.is_spoken_for()) =>
+                {
+                    members.extend(inner);
+                }
+                value => {
+                    let name = own.shown.as_ref().unwrap_or(&field.name);
+                    members.push(Member { name: Arc::clone(name), value, show: own.show });
+                }
+            }
+        }
+        if !record.is_union {
+            return Value::Record(members);
+        }
+        let bytes = view.take(layout.size).bytes;
+        if bytes.is_empty() && layout.size > 0 {
+            return Value::Missing;
+        }
+        self.charge(bytes);
+        Value::Union { bytes: bytes.to_vec(), members }
+    }
+
+    /// The member of a union that something says is in use.
+    fn chosen(
+        &mut self,
+        record: &Record,
+        plan: &RecordPlan,
+        view: View<'_>,
+        orders: &[Order<'_>],
+    ) -> Option<Value> {
+        let sure = |field: &Field| orders.iter().map(|order| order.chooses(field)).max().unwrap_or(0);
+        let fields = record.fields.iter().zip(&plan.fields).map(|(field, own)| (sure(field), field, own));
+        let alone = record.fields.len() == 1;
+        let best = fields
+            .filter(|(sure, ..)| *sure > 0 || alone)
+            .reduce(|best, other| if other.0 > best.0 { other } else { best });
+        let (_, field, own) = best?;
+        if own.plan.known.out && matches!(self.when, Some(When::Before)) {
+            return Some(Value::Record(Vec::new()));
+        }
+        let value = self.field(field, own, view, orders);
+        Some(match &own.shown {
+            Some(name) => Value::Record(vec![Member { name: Arc::clone(name), value, show: own.show }]),
+            None if field.name.is_empty() => value,
+            None => Value::Variant { name: Arc::clone(&field.name), value: Box::new(value) },
+        })
+    }
+
+    fn field(&mut self, field: &Field, own: &FieldPlan, view: View<'_>, orders: &[Order<'_>]) -> Value {
+        let inner: Vec<Order<'_>> = if field.name.is_empty() {
+            orders.iter().filter(|order| !order.path.is_empty()).copied().collect()
+        } else {
+            orders.iter().filter_map(|order| order.within(&field.name)).collect()
+        };
+        let Some(bits) = field.bits else { return self.value(&own.plan, view.skip(field.offset), &inner) };
+        match extract(view.bytes, bits, own.plan.layout.arch.is_big_endian()) {
+            Some(raw) => self.number(&own.plan, raw, bits.width, &inner),
+            None => Value::Missing,
+        }
+    }
+}
+
+/// The bytes of a memory at an address, as far as any argument could reach.
+pub(super) fn bounded(memory: &dyn Memory, address: u64, length: u64) -> &[u8] {
+    let length = length.min(MAX_READ);
+    let bytes = memory.bytes(address, length);
+    usize::try_from(length).ok().and_then(|length| bytes.get(..length)).unwrap_or(bytes)
+}
+
+fn is_union(layout: &Layout) -> bool {
+    matches!(&layout.shape, Shape::Record(record) if record.is_union)
+}

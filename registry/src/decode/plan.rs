@@ -1,0 +1,541 @@
+//! What is known of a type's fields, found once and kept: decoding looks nothing up by name.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{
+    tag::{self, Spot, Tag},
+    value::Show,
+};
+use crate::{
+    arch::Arch,
+    encoding::Direction,
+    facts::{Fact, Facts},
+    set,
+    types::{Layout, Shape, Types, plain_name},
+};
+
+/// A type with what is known of it where it stands.
+#[derive(Debug)]
+pub struct Plan {
+    pub layout: Arc<Layout>,
+    pub known: Known,
+    pub content: Content,
+    /// It holds an address behind which the kernel may write.
+    pub leads_on: bool,
+}
+
+/// What a type is made of, planned.
+#[derive(Debug)]
+pub enum Content {
+    Plain,
+    Array(Arc<Plan>),
+    Record(Arc<RecordPlan>),
+}
+
+/// What is known of a value itself.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    pub kind: Kind,
+    /// Place of its set.
+    pub set: Option<usize>,
+    /// What the names of its set or enumeration begin with.
+    pub prefix: Option<Arc<str>>,
+    pub pointee: Option<Pointee>,
+    pub of: Option<Arc<str>>,
+    pub big_endian: bool,
+    pub out: bool,
+}
+
+/// What an address leads to.
+#[derive(Debug, Clone)]
+pub struct Pointee {
+    /// `None` where it must not be followed.
+    pub dir: Option<Direction>,
+    pub ty: Arc<str>,
+}
+
+impl Pointee {
+    /// Whether the kernel may write there, or behind an address that lies there.
+    pub fn leads_on(&self) -> bool {
+        match self.dir {
+            Some(Direction::Read | Direction::ReadWrite) => true,
+            Some(Direction::Write) => self.ty.starts_with("struct ") || self.ty.starts_with("union "),
+            Some(Direction::None) | None => false,
+        }
+    }
+}
+
+/// How a value is read and shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    #[default]
+    Plain,
+    Text,
+    Fourcc,
+    Fd,
+    Dev,
+    Hex,
+    Port,
+    Ipv4,
+    Ipv6,
+    Mac,
+    Uuid,
+    Time,
+}
+
+/// A struct or a union, planned.
+#[derive(Debug)]
+pub struct RecordPlan {
+    /// As many as the layout has.
+    pub fields: Vec<FieldPlan>,
+    pub lengths: Vec<Length>,
+    pub tags: Vec<Tag>,
+    /// Its end is as long as there is data.
+    pub open: bool,
+    leads_on: bool,
+    /// It is a union, and a member has a name to be shown by.
+    spoken_for: bool,
+}
+
+/// A member, planned.
+#[derive(Debug)]
+pub struct FieldPlan {
+    pub plan: Plan,
+    pub show: Show,
+    /// The name that it is shown by, if not its own.
+    pub shown: Option<Arc<str>>,
+}
+
+impl FieldPlan {
+    /// Whether it is a union of whose members some have a name that says it all.
+    pub fn is_spoken_for(&self) -> bool {
+        match &self.plan.content {
+            Content::Record(plan) => plan.spoken_for,
+            Content::Plain | Content::Array(_) => false,
+        }
+    }
+}
+
+/// A field that measures another one.
+#[derive(Debug, Clone)]
+pub struct Length {
+    pub from: Spot,
+    /// Only the kernel writes it.
+    pub out: bool,
+    pub to: Vec<Step>,
+    /// Where that begins.
+    pub offset: u64,
+    /// Size of one element, if it has any.
+    pub element: u64,
+    pub in_bytes: bool,
+    pub factor: u64,
+    /// That has room for a fixed number of elements.
+    pub fixed: bool,
+    /// That has room for one, and goes on behind the struct.
+    pub grows: bool,
+}
+
+/// A part of a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Name(Arc<str>),
+    Index(u64),
+}
+
+/// The argument of a request, planned.
+#[derive(Debug)]
+pub struct Root {
+    pub plan: Plan,
+    pub tags: Vec<Tag>,
+}
+
+/// Plans by what they are of, per architecture.
+#[derive(Debug, Default)]
+pub struct Plans {
+    records: Kept<RecordPlan>,
+    types: Kept<Plan>,
+    roots: Kept<Root>,
+}
+
+/// Things by architecture and two names. What cannot be made is kept as such.
+#[derive(Debug)]
+struct Kept<T>([RwLock<HashMap<Box<str>, Several<T>>>; Arch::ALL.len()]);
+
+/// Those of one first name, by the second.
+type Several<T> = Vec<(Box<str>, Option<Arc<T>>)>;
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| RwLock::default()))
+    }
+}
+
+impl<T> Kept<T> {
+    /// No lock is held while something is made: making it asks for others.
+    fn get(
+        &self,
+        (name, more): (&str, &str),
+        arch: Arch,
+        make: impl FnOnce() -> Option<T>,
+    ) -> Option<Arc<T>> {
+        let kept = self.0.get(arch.index())?;
+        if let Some(several) = kept.read().unwrap_or_else(PoisonError::into_inner).get(name)
+            && let Some((_, known)) = several.iter().find(|(other, _)| **other == *more)
+        {
+            return known.clone();
+        }
+        let made = make().map(Arc::new);
+        let mut kept = kept.write().unwrap_or_else(PoisonError::into_inner);
+        let several = kept.entry(name.into()).or_default();
+        if !several.iter().any(|(other, _)| **other == *more) {
+            several.push((more.into(), made.clone()));
+        }
+        made
+    }
+}
+
+/// What an outer type, or a request, says of the fields within.
+#[derive(Default, Clone)]
+struct Scope<'f> {
+    facts: Vec<(&'f str, &'f [Fact])>,
+    lengths: Vec<Measure<'f>>,
+}
+
+/// `from` measures `to`; both are within `path`.
+#[derive(Clone, Copy)]
+struct Measure<'f> {
+    path: &'f str,
+    from: &'f str,
+    to: &'f str,
+    in_bytes: bool,
+    factor: u64,
+}
+
+/// Makes plans.
+#[derive(Clone, Copy)]
+pub struct Planner<'r> {
+    pub facts: &'r Facts,
+    pub types: &'r Types,
+    pub plans: &'r Plans,
+}
+
+impl<'r> Planner<'r> {
+    /// The plan of a type expression.
+    pub fn named(&self, ty: &str, arch: Arch) -> Option<Arc<Plan>> {
+        let make = || Some(self.of(&self.types.layout(ty, arch).ok()?));
+        self.plans.types.get((ty, ""), arch, make)
+    }
+
+    /// The plan of a layout.
+    pub fn of(&self, layout: &Arc<Layout>) -> Plan {
+        self.value(layout, &[], &[])
+    }
+
+    /// The plan of a request's argument, which may be `=TYPE`.
+    pub fn root(&self, request: &str, arg: &str, arch: Arch) -> Option<Arc<Root>> {
+        let make = || {
+            let (by_value, ty) = arg.strip_prefix('=').map_or((false, arg), |ty| (true, ty));
+            // Some headers state the type of the argument itself, where its pointee's belongs.
+            let is_record = ty.starts_with("struct ") || ty.starts_with("union ");
+            let ty = ty.strip_suffix('*').filter(|_| is_record && !by_value).unwrap_or(ty);
+            let layout = self.types.layout(ty, arch).ok()?;
+            let facts = self.facts.of_field(request, if by_value { "@arg" } else { "*" });
+            let plan = self.value(&layout, facts, &[self.scope(request)]);
+            let tags = tag::of(self, request, &layout);
+            Some(Root { plan, tags })
+        };
+        self.plans.roots.get((request, arg), arch, make)
+    }
+
+    /// What is known of a single value.
+    pub fn known(&self, facts: &[Fact], layout: Option<&Layout>, arch: Arch) -> Known {
+        let mut known = Known::default();
+        if let Some(Shape::Enumeration(of)) = layout.map(|layout| &layout.shape) {
+            known.prefix = set::prefix(of.constants.iter().map(|(name, _)| &**name));
+        }
+        for fact in facts {
+            match fact {
+                Fact::Set(name) => {
+                    known.set = self.facts.set_place(name, arch);
+                    let set = known.set.and_then(|place| self.facts.sets().get(place));
+                    known.prefix = set.and_then(|set| set.prefix().cloned());
+                }
+                Fact::Text => known.kind = Kind::Text,
+                Fact::Pointer(dir, ty) => {
+                    known.pointee = Some(Pointee { dir: *dir, ty: (&**ty).into() });
+                }
+                Fact::Of(ty) => known.of = Some((&**ty).into()),
+                Fact::Fourcc => known.kind = Kind::Fourcc,
+                Fact::Fd => known.kind = Kind::Fd,
+                Fact::Dev => known.kind = Kind::Dev,
+                Fact::Hex => known.kind = Kind::Hex,
+                Fact::Port => known.kind = Kind::Port,
+                Fact::Ipv4 => known.kind = Kind::Ipv4,
+                Fact::Ipv6 => known.kind = Kind::Ipv6,
+                Fact::Mac => known.kind = Kind::Mac,
+                Fact::Uuid => known.kind = Kind::Uuid,
+                Fact::Time => known.kind = Kind::Time,
+                Fact::BigEndian => known.big_endian = true,
+                Fact::Out => known.out = true,
+                Fact::Count(..) | Fact::Bytes(..) | Fact::Verbose | Fact::Reserved | Fact::As(_) => {}
+            }
+        }
+        known
+    }
+
+    /// What a type or a request says of the fields within.
+    fn scope(&self, name: &str) -> Scope<'r> {
+        let facts: Vec<_> = self.facts.of_type(name).filter(|(field, _)| !is_whole(field)).collect();
+        let mut lengths = Vec::new();
+        for (field, facts) in &facts {
+            for fact in *facts {
+                let (to, in_bytes, factor) = match fact {
+                    Fact::Count(to, factor) => (&**to, false, *factor),
+                    Fact::Bytes(to, factor) => (&**to, true, *factor),
+                    _ => continue,
+                };
+                let (path, from, to) = common(field, to);
+                lengths.push(Measure { path, from, to, in_bytes, factor });
+            }
+        }
+        Scope { facts, lengths }
+    }
+
+    /// The scope of a type by its own name and, of several that share one, by the plain name.
+    fn scopes_of(&self, layout: &Layout) -> Vec<Scope<'r>> {
+        let name: &str = &layout.name;
+        let plain = plain_name(name);
+        let names = [Some(name), Some(plain).filter(|plain| *plain != name)];
+        let scopes = names.into_iter().flatten().filter(|name| !name.is_empty()).map(|name| self.scope(name));
+        scopes.filter(|scope| !scope.is_empty()).collect()
+    }
+
+    /// A value of which `own` is known, and of whose fields the scopes, the outermost first.
+    fn value(&self, layout: &Arc<Layout>, own: &[Fact], scopes: &[Scope<'_>]) -> Plan {
+        let known = self.known(own, Some(layout), layout.arch);
+        let content = match &layout.shape {
+            Shape::Array(element, _) => Content::Array(Arc::new(self.value(element, own, scopes))),
+            Shape::Record(_) if scopes.iter().all(Scope::is_empty) && !layout.name.is_empty() => {
+                let record = self
+                    .plans
+                    .records
+                    .get((&layout.name, ""), layout.arch, || Some(self.record(layout, &[])));
+                record.map_or(Content::Plain, Content::Record)
+            }
+            Shape::Record(_) => Content::Record(Arc::new(self.record(layout, scopes))),
+            _ => Content::Plain,
+        };
+        let within = match &content {
+            Content::Plain => false,
+            Content::Array(element) => element.leads_on,
+            Content::Record(record) => record.leads_on,
+        };
+        let leads_on = within || known.pointee.as_ref().is_some_and(Pointee::leads_on);
+        Plan { layout: Arc::clone(layout), known, content, leads_on }
+    }
+
+    fn record(&self, layout: &Arc<Layout>, outer: &[Scope<'_>]) -> RecordPlan {
+        let own = self.scopes_of(layout);
+        let scopes: Vec<&Scope<'_>> = outer.iter().chain(&own).collect();
+        let Shape::Record(record) = &layout.shape else {
+            return RecordPlan {
+                fields: vec![],
+                lengths: vec![],
+                tags: vec![],
+                open: false,
+                leads_on: false,
+                spoken_for: false,
+            };
+        };
+        let fields: Vec<FieldPlan> = record
+            .fields
+            .iter()
+            .map(|field| {
+                let (mut facts, mut inner) = (Vec::new(), Vec::new());
+                if field.name.is_empty() {
+                    inner.extend(scopes.iter().map(|scope| (*scope).clone()));
+                } else {
+                    // From the innermost: what a type further out says wins.
+                    for scope in scopes.iter().rev() {
+                        merge(&mut facts, scope.here(&field.name));
+                    }
+                    inner.extend(scopes.iter().map(|scope| scope.within(&field.name)));
+                }
+                inner.retain(|scope| !scope.is_empty());
+                let shown = facts.iter().find_map(|fact| match fact {
+                    Fact::As(name) => Some((&**name).into()),
+                    _ => None,
+                });
+                let plan = self.value(&field.layout, &facts, &inner);
+                FieldPlan { plan, show: show(&field.name, &facts), shown }
+            })
+            .collect();
+        let mut lengths: Vec<Length> = Vec::new();
+        for measure in
+            scopes.iter().flat_map(|scope| &scope.lengths).filter(|measure| measure.path.is_empty())
+        {
+            let facts = scopes.iter().find_map(|scope| {
+                scope.facts.iter().find(|(path, _)| *path == measure.from).map(|(_, facts)| *facts)
+            });
+            let out = facts.unwrap_or_default().contains(&Fact::Out);
+            lengths.extend(length(layout, measure, out));
+        }
+        let open = is_open(layout, &lengths);
+        let tags = if layout.name.is_empty() { Vec::new() } else { tag::of_type(self, layout) };
+        let leads_on = fields.iter().any(|field| field.plan.leads_on) || tags.iter().any(Tag::leads_on);
+        let spoken_for = record.is_union && fields.iter().any(|field| field.shown.is_some());
+        RecordPlan { fields, lengths, tags, open, leads_on, spoken_for }
+    }
+}
+
+impl<'f> Scope<'f> {
+    fn is_empty(&self) -> bool {
+        self.facts.is_empty() && self.lengths.is_empty()
+    }
+
+    /// What it says of a member.
+    fn here(&self, name: &str) -> &'f [Fact] {
+        self.facts.iter().find(|(path, _)| *path == name).map_or(&[], |(_, facts)| facts)
+    }
+
+    /// What it says within a member.
+    fn within(&self, name: &str) -> Self {
+        let inner = |path: &'f str| path.strip_prefix(name)?.strip_prefix('.');
+        let facts = self.facts.iter().filter_map(|(path, facts)| Some((inner(path)?, *facts))).collect();
+        let length = |measure: &Measure<'f>| {
+            let path = if measure.path == name { "" } else { inner(measure.path)? };
+            Some(Measure { path, ..*measure })
+        };
+        Self { facts, lengths: self.lengths.iter().filter_map(length).collect() }
+    }
+}
+
+/// Whether a row is of the whole argument, not of a field.
+fn is_whole(field: &str) -> bool {
+    field.starts_with(['@', '*'])
+}
+
+/// The members that two paths share, and what is left of each.
+fn common<'f>(one: &'f str, other: &'f str) -> (&'f str, &'f str, &'f str) {
+    let mut end = 0;
+    for (place, _) in one.match_indices('.') {
+        if other.get(..=place) != one.get(..=place) {
+            break;
+        }
+        end = place + 1;
+    }
+    let path = one.get(..end.saturating_sub(1)).unwrap_or_default();
+    (path, one.get(end..).unwrap_or_default(), other.get(end..).unwrap_or_default())
+}
+
+/// Adds facts; of one word these win, and an address is no text.
+fn merge(facts: &mut Vec<Fact>, more: &[Fact]) {
+    if more.is_empty() {
+        return;
+    }
+    facts.retain(|fact| !more.iter().any(|more| excludes(more, fact)));
+    facts.extend(more.iter().cloned());
+}
+
+/// Whether a fact takes another's place.
+fn excludes(one: &Fact, other: &Fact) -> bool {
+    let address = |fact: &Fact| matches!(fact, Fact::Pointer(..) | Fact::Text);
+    std::mem::discriminant(one) == std::mem::discriminant(other) || (address(one) && address(other))
+}
+
+/// When a member is shown.
+fn show(name: &str, facts: &[Fact]) -> Show {
+    if facts.contains(&Fact::Verbose) {
+        return Show::Verbose;
+    }
+    if facts.contains(&Fact::Reserved) || (is_padding(name) && facts.iter().all(|fact| *fact == Fact::Out)) {
+        return Show::NonZero;
+    }
+    Show::Always
+}
+
+/// Whether a field's name says that it means nothing.
+fn is_padding(name: &str) -> bool {
+    let name = name.trim_end_matches(|symbol: char| symbol.is_ascii_digit() || symbol == '_');
+    matches!(
+        name,
+        "pad"
+            | "_pad"
+            | "__pad"
+            | "reserved"
+            | "__reserved"
+            | "_reserved"
+            | "unused"
+            | "__unused"
+            | "res"
+            | "filler"
+            | "spare"
+    )
+}
+
+/// The rule by which one field of a record measures another; `None` if it has no such fields.
+fn length(layout: &Arc<Layout>, measure: &Measure<'_>, out: bool) -> Option<Length> {
+    let (from, to) = (layout.place(measure.from)?, layout.place(measure.to)?);
+    let (element, room) = match &to.layout.shape {
+        Shape::Array(element, length) => (element.size, *length),
+        _ => (0, None),
+    };
+    let Shape::Record(record) = &layout.shape else { return None };
+    let is_last = record.fields.last().is_some_and(|last| last.offset == to.offset && !record.is_union);
+    let grows = room == Some(1) && is_last;
+    let Measure { in_bytes, factor, .. } = *measure;
+    let fixed = room.is_some() && !grows;
+    let (from, to, offset) = (Spot::of(&from), steps(measure.to)?, to.offset);
+    Some(Length { from, out, to, offset, element, in_bytes, factor, fixed, grows })
+}
+
+/// The steps of a path.
+pub fn steps(path: &str) -> Option<Vec<Step>> {
+    let owned = |step| match step {
+        crate::types::Step::Name(name) => Step::Name(name.into()),
+        crate::types::Step::Index(index) => Step::Index(index),
+    };
+    crate::types::steps(path).map(|step| step.map(owned)).collect()
+}
+
+/// Whether the last field is as long as there is data: it has no length of its own, or one that stands for none and
+/// another field measures it.
+fn is_open(layout: &Layout, lengths: &[Length]) -> bool {
+    let Shape::Record(record) = &layout.shape else { return false };
+    if record.is_union {
+        return record.fields.iter().any(|field| is_open(&field.layout, &[]));
+    }
+    let Some(last) = record.fields.last() else { return false };
+    match &last.layout.shape {
+        Shape::Array(_, None) => true,
+        Shape::Array(..) => lengths.iter().any(|length| length.grows),
+        _ => is_open(&last.layout, &[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_split_where_they_part() {
+        assert_eq!(common("a.b.n", "a.b.items"), ("a.b", "n", "items"));
+        assert_eq!(common("n", "a.items"), ("", "n", "a.items"));
+        assert_eq!(common("ab.n", "a.items"), ("", "ab.n", "a.items"));
+    }
+
+    #[test]
+    fn names_tell_padding() {
+        for name in ["pad", "__pad2", "reserved", "__reserved_1", "_pad_", "unused3", "res", "spare0"] {
+            assert!(is_padding(name), "{name}");
+        }
+        for name in ["padding_size", "result", "reserved_bytes", "p", ""] {
+            assert!(!is_padding(name), "{name}");
+        }
+        assert_eq!(show("res", &[Fact::Hex]), Show::Always);
+        assert_eq!(show("res", &[]), Show::NonZero);
+    }
+}

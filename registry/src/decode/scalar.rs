@@ -1,0 +1,119 @@
+//! What numbers and short runs of bytes mean.
+
+use std::sync::Arc;
+
+use super::{
+    number::{extend, truncated},
+    plan::{Kind, Known},
+    value::Value,
+};
+use crate::{
+    facts::Facts,
+    set::SetKind,
+    types::{Enumeration, Scalar, ScalarKind},
+};
+
+/// What `width` bits mean. `name` is that of a sub-command.
+pub fn number(
+    facts: &Facts,
+    known: &Known,
+    scalar: ScalarKind,
+    raw: u128,
+    width: u64,
+    name: Option<&Arc<str>>,
+) -> Value {
+    match scalar {
+        ScalarKind::Float if width == 32 => {
+            return Value::Float(f64::from(f32::from_bits(truncated(raw) as u32)));
+        }
+        ScalarKind::Float => return Value::Float(f64::from_bits(truncated(raw))),
+        ScalarKind::Bool => return Value::Bool(raw != 0),
+        _ => {}
+    }
+    let low = truncated(raw);
+    let signed = |width| extend(raw, width, true).and_then(|value| i64::try_from(value).ok()).unwrap_or(0);
+    match known.kind {
+        Kind::Fourcc => {
+            let set = known.set.and_then(|place| facts.sets().get(place));
+            let name = set.and_then(|set| set.named(i128::from(low))).cloned();
+            return Value::Fourcc { value: (low & u64::from(u32::MAX)) as u32, name };
+        }
+        Kind::Fd => return Value::Descriptor(signed(width.min(64))),
+        Kind::Dev => return device(low, width),
+        Kind::Hex if known.set.is_none() && width <= 64 => return Value::Hex(low),
+        Kind::Port => return Value::Port((low & 0xffff) as u16),
+        Kind::Time if scalar == ScalarKind::Signed || width < 64 => {
+            let value = if scalar == ScalarKind::Signed { signed(width) } else { low.cast_signed() };
+            return Value::Time(value);
+        }
+        Kind::Time => return Value::Time(low.cast_signed()),
+        _ => {}
+    }
+    // Larger than any number that has a name.
+    let Some(value) = extend(raw, width, scalar == ScalarKind::Signed) else {
+        return Value::Bytes { bytes: raw.to_be_bytes().to_vec(), cut: false };
+    };
+    let Some(set) = known.set.and_then(|place| facts.sets().get(place)) else {
+        return match name {
+            Some(name) => Value::Enumeration { value, name: Some(Arc::clone(name)), prefix: None },
+            None => Value::Integer(value),
+        };
+    };
+    if set.kind == SetKind::Enumeration {
+        return enumeration(value, set.named(value).or(name).cloned(), known);
+    }
+    let (names, rest) = set.flags(low);
+    let prefix = if names.is_empty() { known.prefix.clone() } else { None };
+    Value::Flags { value: low, names, rest, prefix }
+}
+
+/// A number of a C enumeration.
+pub fn named(facts: &Facts, of: &Enumeration, known: &Known, raw: u128, width: u64) -> Value {
+    match number(facts, known, of.scalar.kind(), raw, width, None) {
+        Value::Integer(value) => {
+            let found = of.constants.iter().find(|(_, other)| *other == value);
+            enumeration(value, found.map(|(name, _)| Arc::clone(name)), known)
+        }
+        other => other,
+    }
+}
+
+fn enumeration(value: i128, name: Option<Arc<str>>, known: &Known) -> Value {
+    let prefix = if name.is_none() { known.prefix.clone() } else { None };
+    Value::Enumeration { value, name, prefix }
+}
+
+/// A device's number: the old form in 16 bits, and the one that grew out of it.
+fn device(number: u64, width: u64) -> Value {
+    if width <= 16 {
+        return Value::Device { major: number >> 8 & 0xff, minor: number & 0xff };
+    }
+    let major = (number >> 8 & 0xfff) | (number >> 32 & 0xffff_f000);
+    let minor = (number & 0xff) | (number >> 12 & 0xffff_ff00);
+    Value::Device { major, minor }
+}
+
+/// Bytes that are an address or an identifier; `None` for too few.
+pub fn address(kind: Kind, bytes: &[u8]) -> Option<Value> {
+    Some(match kind {
+        Kind::Ipv4 => Value::Ipv4(bytes.first_chunk::<4>().copied()?.into()),
+        Kind::Ipv6 => Value::Ipv6(bytes.first_chunk::<16>().copied()?.into()),
+        Kind::Mac => Value::Mac(bytes.first_chunk::<6>().copied()?),
+        Kind::Uuid => Value::Uuid(bytes.first_chunk::<16>().copied()?),
+        _ => return None,
+    })
+}
+
+/// Whether its most significant byte comes first.
+pub fn is_big_endian(known: &Known, scalar: Scalar, arch: crate::Arch) -> bool {
+    known.big_endian || known.kind == Kind::Port || scalar.is_big_endian(arch)
+}
+
+/// Text ends with its first NUL. A field that is not known to be text keeps what lies behind that, unless it is nothing.
+pub fn text(bytes: &[u8], cut: bool, known: bool) -> Value {
+    let end = bytes.iter().position(|byte| *byte == 0);
+    let (text, behind) = bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
+    let whole = !known && behind.iter().any(|byte| *byte != 0);
+    let bytes = if whole { bytes } else { text };
+    Value::Text { bytes: bytes.to_vec(), cut: cut && (whole || end.is_none()) }
+}

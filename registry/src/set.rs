@@ -1,0 +1,233 @@
+//! Named sets of constants: bits that are combined, or one of several values.
+
+use std::{
+    borrow::Cow,
+    cmp::Reverse,
+    sync::{Arc, OnceLock},
+};
+
+use crate::parse;
+
+/// How the constants of a set go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SetKind {
+    /// Bits that are combined.
+    Flags,
+    /// One of several values.
+    Enumeration,
+}
+
+/// A named set of constants.
+///
+/// ```
+/// use ioctl_registry::{Arch, Registry, SetKind};
+///
+/// let set = Registry::builtin().set("EV", Arch::X86_64).unwrap();
+/// assert_eq!(set.kind, SetKind::Enumeration);
+/// assert_eq!(set.constant(1), Some("EV_KEY"));
+/// ```
+#[derive(Debug)]
+pub struct Set {
+    /// The set's name.
+    pub name: Cow<'static, str>,
+    /// How its constants go together.
+    pub kind: SetKind,
+    pub(crate) arches: Cow<'static, str>,
+    text: Cow<'static, str>,
+    constants: OnceLock<Constants>,
+}
+
+/// The constants of a set, read.
+#[derive(Debug)]
+struct Constants {
+    all: Vec<(Arc<str>, i128)>,
+    /// Values and places, sorted.
+    by_value: Vec<(i128, usize)>,
+    /// Bits that stand alone, or combinations of them, these first; each with its place in the table.
+    bits: Vec<(usize, Arc<str>, u64)>,
+    /// Fields of several bits.
+    fields: Vec<BitField>,
+    prefix: Option<Arc<str>>,
+}
+
+/// Several bits that hold one of several values.
+#[derive(Debug)]
+struct BitField {
+    /// Of its first value in the table.
+    place: usize,
+    mask: u64,
+    values: Vec<(Arc<str>, u64)>,
+}
+
+/// A constant as the text has it: name, value, the mask that it lies in.
+type Item = (Arc<str>, i128, Option<u64>);
+
+impl Set {
+    /// A line of `sets.tsv`.
+    pub(crate) fn parse(line: &'static str) -> Option<Self> {
+        let [name, kind, text, arches] = parse::columns(line)?;
+        Self::new(name.into(), kind, text.into(), arches.into())
+    }
+
+    /// A set by the words of the tables; `None` if a constant cannot be read.
+    pub(crate) fn new(
+        name: Cow<'static, str>,
+        kind: &str,
+        text: Cow<'static, str>,
+        arches: Cow<'static, str>,
+    ) -> Option<Self> {
+        let kind = match kind {
+            "flags" => SetKind::Flags,
+            "enum" => SetKind::Enumeration,
+            _ => return None,
+        };
+        Some(Self { name, kind, arches, text, constants: OnceLock::new() })
+    }
+
+    /// Names and values. Of flags those with more bits come first, so that a combination is found before its parts;
+    /// otherwise the order is the header's.
+    pub fn constants(&self) -> &[(Arc<str>, i128)] {
+        &self.read().all
+    }
+
+    fn read(&self) -> &Constants {
+        self.constants.get_or_init(|| {
+            let mut items: Vec<Item> = items(&self.text).flatten().collect();
+            let prefix = prefix(items.iter().map(|(name, ..)| &**name));
+            let (mut bits, mut fields) = (Vec::new(), Vec::<BitField>::new());
+            for (place, (name, value, mask)) in items.iter().enumerate() {
+                let (name, value) = (Arc::clone(name), low(*value));
+                match (mask, fields.iter_mut().find(|field| Some(field.mask) == *mask)) {
+                    (None, _) => bits.push((place, name, value)),
+                    (Some(_), Some(field)) => field.values.push((name, value)),
+                    (Some(mask), None) => {
+                        fields.push(BitField { place, mask: *mask, values: vec![(name, value)] })
+                    }
+                }
+            }
+            if self.kind == SetKind::Flags {
+                items.sort_by_key(|(_, value, _)| Reverse(value.count_ones()));
+                bits.sort_by_key(|(_, _, value)| Reverse(value.count_ones()));
+            }
+            let all: Vec<_> = items.into_iter().map(|(name, value, _)| (name, value)).collect();
+            let mut by_value: Vec<_> =
+                all.iter().enumerate().map(|(place, (_, value))| (*value, place)).collect();
+            by_value.sort_unstable();
+            Constants { all, by_value, bits, fields, prefix }
+        })
+    }
+
+    /// The name of a value.
+    #[must_use]
+    pub fn constant(&self, value: i128) -> Option<&str> {
+        self.named(value).map(|name| &**name)
+    }
+
+    pub(crate) fn named(&self, value: i128) -> Option<&Arc<str>> {
+        let Constants { all, by_value, .. } = self.read();
+        let (found, place) = by_value.get(by_value.partition_point(|(other, _)| *other < value))?;
+        all.get(*place).filter(|_| *found == value).map(|(name, _)| name)
+    }
+
+    /// The value of a name.
+    #[must_use]
+    pub fn value(&self, constant: &str) -> Option<i128> {
+        self.constants().iter().find(|(name, _)| **name == *constant).map(|(_, value)| *value)
+    }
+
+    /// The names of the bits of a value in the order of the table, and the bits that have none.
+    pub(crate) fn flags(&self, value: u64) -> (Vec<Arc<str>>, u64) {
+        let Constants { bits, fields, .. } = self.read();
+        let (mut names, mut rest) = (Vec::<(usize, &Arc<str>)>::new(), value);
+        for field in fields {
+            let held = value & field.mask;
+            if let Some((name, _)) = field.values.iter().find(|(_, other)| *other == held) {
+                names.push((field.place, name));
+                rest &= !field.mask;
+            }
+        }
+        for (place, name, flag) in bits {
+            if (*flag != 0 && rest & flag == *flag) || (*flag == 0 && value == 0) {
+                names.push((*place, name));
+                rest &= !flag;
+            }
+        }
+        names.sort_unstable_by_key(|(place, _)| *place);
+        (names.into_iter().map(|(_, name)| Arc::clone(name)).collect(), rest)
+    }
+
+    /// What the names begin with, up to an underscore.
+    pub(crate) fn prefix(&self) -> Option<&Arc<str>> {
+        self.read().prefix.as_ref()
+    }
+
+    /// How many constants cannot be read.
+    pub(crate) fn mistakes(&self) -> usize {
+        items(&self.text).filter(Option::is_none).count()
+    }
+}
+
+/// What all names begin with, up to an underscore: `V4L2_BUF_TYPE_`.
+pub(crate) fn prefix<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Arc<str>> {
+    let mut names = names.into_iter();
+    let first = names.next()?;
+    let length = names.fold(first.len(), |length, name| {
+        first.bytes().zip(name.bytes()).take(length).take_while(|(a, b)| a == b).count()
+    });
+    let end = first.get(..length)?.rfind('_')?;
+    first.get(..=end).map(Into::into)
+}
+
+/// The constants of a list `A=1,B=0x2,C=0x10/0x30`.
+fn items(text: &str) -> impl Iterator<Item = Option<Item>> {
+    text.split(',').filter(|item| !item.is_empty()).map(|item| {
+        let (name, value) = item.split_once('=')?;
+        let (value, mask) = match value.split_once('/') {
+            Some((value, mask)) => (value, Some(low(parse::integer(mask)?))),
+            None => (value, None),
+        };
+        Some((name.into(), parse::integer(value)?, mask))
+    })
+}
+
+/// The lowest 64 bits.
+const fn low(value: i128) -> u64 {
+    (value & u64::MAX as i128) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(kind: &str, text: &'static str) -> Set {
+        Set::new("S".into(), kind, text.into(), "".into()).unwrap()
+    }
+
+    #[test]
+    fn names_come_in_the_order_of_the_table() {
+        let set =
+            set("flags", "CS5=0/0x30,B0=0/0x100f,CSTOPB=0x40,CS8=0x30/0x30,CS6=0x10/0x30,B38400=0xf/0x100f");
+        let flags = |value| {
+            let (names, rest) = set.flags(value);
+            (names.join("|"), rest)
+        };
+        assert_eq!(flags(0), ("CS5|B0".into(), 0));
+        assert_eq!(flags(0x7f), ("CS8|B38400|CSTOPB".into(), 0));
+        // A value without a name stays as it is.
+        assert_eq!(flags(0x1020), ("".into(), 0x1020));
+    }
+
+    #[test]
+    fn names_share_what_they_begin_with() {
+        let prefix = |names: &[&str]| prefix(names.iter().copied()).as_deref().map(str::to_owned);
+        assert_eq!(prefix(&["A_B_ONE", "A_B_TWO"]).as_deref(), Some("A_B_"));
+        assert_eq!(prefix(&["A_BC", "A_BD"]).as_deref(), Some("A_"));
+        assert_eq!(prefix(&["A_B"]).as_deref(), Some("A_"));
+        assert_eq!((prefix(&["A", "B"]), prefix(&[])), (None, None));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_counted() {
+        assert_eq!(set("flags", "A=1,B,C=1/x,D=2/3").mistakes(), 2);
+    }
+}
