@@ -47,6 +47,14 @@ config! {
     request_mode,
     /// Count calls in the map `SUMMARY` and send no record for them.
     summary_only,
+    /// Bytes of memory that are copied of a call's input, and of its output, at most; 0 copies none.
+    max_bytes,
+    /// The kernel has the helper `bpf_loop` (5.17).
+    has_loop,
+    /// Copy the program's stack.
+    user_stack,
+    /// Copy the kernel's stack.
+    kernel_stack,
     /// Wake the reader when this many bytes wait in the ring buffer.
     watermark,
     /// `task_struct.files`

@@ -5,13 +5,18 @@
 #![no_std]
 
 mod config;
+mod plan;
 mod record;
 mod summary;
 
 pub use config::{Config, RequestMode};
+pub use plan::{
+    Choice, ChoiceKey, MAX_CAPTURE, MAX_SEGMENTS, NO_NODE, Node, PLAN_IN, PLAN_OUT, Plan, PlanKey,
+    SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
+};
 pub use record::{
-    CallRecord, FileIdentity, FileRecord, FileStatus, InFlight, PATH_BYTES, ProcessRecord, RecordHeader,
-    RecordKind, call_flags, file_flags, process_flags,
+    CallRecord, DataRecord, FileIdentity, FileRecord, FileStatus, InFlight, PATH_BYTES, ProcessRecord,
+    RecordHeader, RecordKind, call_flags, file_flags, process_flags,
 };
 pub use summary::{BUCKETS, Counters, SummaryKey, SummaryValue, bucket_of, bucket_upper_ns};
 

@@ -1,6 +1,6 @@
 //! Records that travel through the ring buffer, kernel to user. Fields are in the machine's byte order.
 
-use crate::COMM_LEN;
+use crate::{COMM_LEN, Plan};
 
 /// Bytes that a file's path may take in a [`FileRecord`]; longer paths are cut and flagged.
 pub const PATH_BYTES: usize = 1024;
@@ -19,6 +19,8 @@ pub enum RecordKind {
     Exec = 4,
     /// A wanted process ended (its last thread): [`ProcessRecord`].
     Exit = 5,
+    /// What a call that just began was given: [`DataRecord`].
+    Data = 6,
 }
 
 impl RecordKind {
@@ -31,6 +33,7 @@ impl RecordKind {
             3 => Self::Fork,
             4 => Self::Exec,
             5 => Self::Exit,
+            6 => Self::Data,
             _ => return None,
         })
     }
@@ -58,6 +61,14 @@ pub mod call_flags {
     pub const KILLED: u16 = 2;
     /// The task ended inside the call: there is no result.
     pub const NO_RESULT: u16 = 4;
+    /// A [`DataRecord`](super::DataRecord) with what the call was given was sent.
+    pub const INPUT: u16 = 8;
+    /// What the call was given could not be sent: the ring buffer was full.
+    pub const INPUT_LOST: u16 = 16;
+    /// There were more pointers than are followed.
+    pub const INCOMPLETE: u16 = 32;
+    /// What the call was given could be read only when it had returned; the kernel may have changed it meanwhile.
+    pub const INPUT_LATE: u16 = 64;
 }
 
 /// Flags of a [`FileRecord`].
@@ -130,7 +141,7 @@ pub struct FileIdentity {
     pub reserved: u32,
 }
 
-/// One `ioctl(2)`.
+/// One `ioctl(2)`. Segments follow: what the program got back, and stacks.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CallRecord {
@@ -178,8 +189,23 @@ pub struct InFlight {
     pub tgid: u32,
     /// [`call_flags`] known at entry.
     pub flags: u32,
+    /// What is copied of the argument.
+    pub plan: Plan,
     /// The file behind `fd`.
     pub file: FileIdentity,
+}
+
+/// What a call was given. Segments follow. It is sent before the call's own record; a later one for the same call
+/// replaces it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataRecord {
+    /// Kind [`RecordKind::Data`]; the time is that of the call's entry.
+    pub header: RecordHeader,
+    /// Thread id in the initial namespace.
+    pub tid: u32,
+    /// Always 0.
+    pub reserved: u32,
 }
 
 /// The path behind a file.
@@ -220,7 +246,8 @@ const _: () = {
     assert!(size_of::<RecordHeader>() == 16);
     assert!(size_of::<FileIdentity>() == 72);
     assert!(size_of::<CallRecord>() == 160);
-    assert!(size_of::<InFlight>() == 104);
+    assert!(size_of::<InFlight>() == 136);
+    assert!(size_of::<DataRecord>() == 24);
     assert!(size_of::<FileRecord>() == 16 + 72 + 16 + PATH_BYTES);
     assert!(size_of::<ProcessRecord>() == 40);
 };

@@ -98,6 +98,8 @@ pub struct Counters {
     pub lost_summary: u64,
     /// Path and process records lost because the ring buffer was full.
     pub lost_control: u64,
+    /// Calls whose input was lost because the ring buffer was full.
+    pub lost_data: u64,
     /// Child processes not followed because the table of processes was full.
     pub not_followed: u64,
     /// Processes the kernel side began to follow.
@@ -109,7 +111,7 @@ pub struct Counters {
 const _: () = {
     assert!(size_of::<SummaryKey>() == 32);
     assert!(size_of::<SummaryValue>() == 40 + 8 * BUCKETS);
-    assert!(size_of::<Counters>() == 88);
+    assert!(size_of::<Counters>() == 96);
 };
 
 #[cfg(test)]

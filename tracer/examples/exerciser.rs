@@ -2,7 +2,8 @@
 //! trace with. Each line of the log is `tid fd request arg result`, in the order of that thread.
 //!
 //! `exerciser LOG` does everything once; `exerciser --loop N` makes N calls of `FIONREAD` on a pipe and prints how many
-//! nanoseconds they took, `exerciser --loop-when-told N` after its standard input is closed; `exerciser --forever` makes
+//! nanoseconds they took, `exerciser --loop-when-told N` after its standard input is closed; `exerciser --loop-sized SIZE N`
+//! makes calls of an unknown request that hands over SIZE bytes, less than 16 KiB; `exerciser --forever` makes
 //! such calls until it is killed; `exerciser --block-when-told` makes a call that never returns after its standard input
 //! is closed.
 #![expect(
@@ -232,6 +233,18 @@ fn main() {
             (0..count).for_each(|_| fionread());
             println!("{}", begin.elapsed().as_nanos());
         }
+        [_, "--loop-sized", size, count] => {
+            let size: u32 = size.parse().expect("a number of bytes");
+            let count: u64 = count.parse().expect("a number of calls");
+            let (memory, request) = ([7_u8; 1 << 14], ioc(1, 0xde, 0xad, size));
+            let (read, _write) = pipe();
+            let begin = Instant::now();
+            for _ in 0..count {
+                // SAFETY: the request is unknown to pipes and fails.
+                unsafe { libc::ioctl(read.as_raw_fd(), u64::from(request), memory.as_ptr()) };
+            }
+            println!("{}", begin.elapsed().as_nanos());
+        }
         [_, "--block-when-told"] => {
             io::copy(&mut io::stdin(), &mut io::sink()).expect("standard input");
             block_inside(|_| ());
@@ -240,6 +253,8 @@ fn main() {
             fionread();
         },
         [_, log] => everything(log),
-        _ => panic!("usage: exerciser LOG | --loop N | --loop-when-told N | --block-when-told | --forever"),
+        _ => panic!(
+            "usage: exerciser LOG | --loop N | --loop-sized SIZE N | --loop-when-told N | --block-when-told | --forever"
+        ),
     }
 }

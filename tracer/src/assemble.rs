@@ -4,18 +4,25 @@ use std::{num::NonZeroUsize, sync::Arc};
 
 use ioctl_registry::DeviceKind;
 use ioctl_trace_ebpf::{
-    CallRecord, FileIdentity, FileStatus, InFlight, RecordKind, call_flags, file_flags, process_flags,
+    CallRecord, DataRecord, FileIdentity, FileStatus, InFlight, RecordKind, SegmentKind, call_flags,
+    file_flags, process_flags,
 };
 use lru::LruCache;
 
 use crate::{
-    event::{Call, Comm, File, Outcome, Target},
-    process,
-    wire::{self, FileRef, Record},
+    event::{Call, Comm, Data, File, Outcome, Target},
+    memory::Image,
+    process, raw,
+    wire::{self, FileRef, Record, Segment, Segments},
 };
 
 /// Files remembered. The kernel side remembers fewer, so that a file it thinks we know is still here.
 const MAX_FILES: usize = 16_384;
+
+/// Calls whose input waits for their end, at most: as many as the kernel side has room for.
+const MAX_INPUTS: usize = 16_384;
+/// Bytes of such input; beyond it the oldest is given up.
+const MAX_INPUT_BYTES: usize = 64 << 20;
 
 const PIPEFS: u64 = 0x5049_5045;
 const SOCKFS: u64 = 0x534f_434b;
@@ -43,11 +50,28 @@ pub enum Assembled {
 pub struct Assembler {
     /// By address of the kernel's `struct file`.
     files: LruCache<u64, Arc<File>>,
+    /// What was handed to the calls that have not ended, by thread.
+    inputs: LruCache<u32, Input>,
+    input_bytes: usize,
+}
+
+/// What a call was given.
+#[derive(Debug)]
+struct Input {
+    /// When the call began.
+    time_ns: u64,
+    image: Image,
+    files: Vec<(i32, FileIdentity)>,
 }
 
 impl Default for Assembler {
     fn default() -> Self {
-        Self { files: LruCache::new(NonZeroUsize::new(MAX_FILES).unwrap_or(NonZeroUsize::MIN)) }
+        let size = |most| NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            files: LruCache::new(size(MAX_FILES)),
+            inputs: LruCache::new(size(MAX_INPUTS)),
+            input_bytes: 0,
+        }
     }
 }
 
@@ -55,7 +79,11 @@ impl Assembler {
     /// Takes the next record of a source.
     pub fn record(&mut self, bytes: &[u8]) -> Assembled {
         match wire::parse(bytes) {
-            Ok(Record::Call(call)) => Assembled::Call(self.call(&call)),
+            Ok(Record::Call(call, segments)) => Assembled::Call(self.call(&call, segments)),
+            Ok(Record::Data(data, segments)) => {
+                self.input(&data, segments);
+                Assembled::Nothing
+            }
             Ok(Record::File(file)) => {
                 self.files.put(file.file.file, Arc::new(announced(&file)));
                 Assembled::Nothing
@@ -68,6 +96,51 @@ impl Assembler {
             }
             Ok(Record::Process(..)) => Assembled::Nothing,
             Err(error) => Assembled::Damaged(error),
+        }
+    }
+
+    /// Keeps what a call was given until the call ends.
+    fn input(&mut self, record: &DataRecord, segments: Segments<'_>) {
+        let (mut memory, mut files) = (Vec::new(), Vec::new());
+        for segment in segments {
+            match segment.kind {
+                SegmentKind::Memory => memory.push(segment),
+                SegmentKind::File => files.extend(descriptor(&segment)),
+                SegmentKind::UserStack | SegmentKind::KernelStack => {}
+            }
+        }
+        let input = Input { time_ns: record.header.time_ns, image: Image::new(memory), files };
+        self.input_bytes += input.image.size();
+        if let Some((_, old)) = self.inputs.push(record.tid, input) {
+            self.input_bytes -= old.image.size();
+        }
+        while self.input_bytes > MAX_INPUT_BYTES
+            && let Some((_, old)) = self.inputs.pop_lru()
+        {
+            self.input_bytes -= old.image.size();
+        }
+    }
+
+    /// What the call that a thread began at this time was given.
+    fn take_input(&mut self, tid: u32, time_ns: u64) -> Option<Input> {
+        let input = self.inputs.pop(&tid)?;
+        self.input_bytes -= input.image.size();
+        (input.time_ns == time_ns).then_some(input)
+    }
+
+    fn data(&mut self, (pid, tid): (u32, u32), time_ns: u64, flags: u16) -> Data {
+        let input = self.take_input(tid, time_ns);
+        let has = |flag| flags & flag != 0;
+        let files = input.iter().flat_map(|input| &input.files);
+        let files =
+            files.map(|(fd, identity)| (*fd, self.target(identity, pid, fd.cast_unsigned()))).collect();
+        Data {
+            input_lost: has(call_flags::INPUT_LOST) || has(call_flags::INPUT) && input.is_none(),
+            input: input.map(|input| input.image).unwrap_or_default(),
+            files,
+            input_late: has(call_flags::INPUT_LATE),
+            incomplete: has(call_flags::INCOMPLETE),
+            ..Data::default()
         }
     }
 
@@ -88,11 +161,27 @@ impl Assembler {
             compat: call.flags & u32::from(call_flags::COMPAT) != 0,
             outcome: Outcome::Running,
             target: self.target(&call.file, call.tgid, call.fd),
+            data: self.data((call.tgid, tid), call.enter_ns, u16::try_from(call.flags).unwrap_or(0)),
         }
     }
 
-    fn call(&mut self, record: &CallRecord) -> Call {
+    fn call(&mut self, record: &CallRecord, segments: Segments<'_>) -> Call {
         let flags = record.header.flags;
+        let mut data = self.data((record.tgid, record.tid), record.header.time_ns, flags);
+        let mut memory = Vec::new();
+        for segment in segments {
+            match segment.kind {
+                SegmentKind::Memory => memory.push(segment),
+                SegmentKind::UserStack => data.user_stack = addresses(segment.bytes),
+                SegmentKind::KernelStack => data.kernel_stack = addresses(segment.bytes),
+                SegmentKind::File => {
+                    if let Some((fd, identity)) = descriptor(&segment) {
+                        data.files.push((fd, self.target(&identity, record.tgid, fd.cast_unsigned())));
+                    }
+                }
+            }
+        }
+        data.output = Image::new(memory);
         Call {
             start_ns: record.header.time_ns,
             duration_ns: record.duration_ns,
@@ -113,6 +202,7 @@ impl Assembler {
                 Outcome::Returned(record.ret)
             },
             target: self.target(&record.file, record.tgid, record.fd),
+            data,
         }
     }
 
@@ -136,6 +226,22 @@ impl Assembler {
         self.files.put(identity.file, Arc::clone(&file));
         Target::File(file)
     }
+}
+
+/// A descriptor and the file behind it.
+fn descriptor(segment: &Segment<'_>) -> Option<(i32, FileIdentity)> {
+    Some((u32::try_from(segment.address).ok()?.cast_signed(), raw::read(segment.bytes)?))
+}
+
+/// The addresses of a stack.
+fn addresses(bytes: &[u8]) -> Vec<u64> {
+    bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|address| u64::from_ne_bytes(*address))
+        .take_while(|address| *address != 0)
+        .collect()
 }
 
 /// Whether a remembered file is the one of a record: the kernel reuses the address of a closed file.

@@ -7,12 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use ioctl_registry::{Arch, DeviceKind, Lookup, Registry};
+use ioctl_registry::{Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, Value, When};
 
 use crate::{
     event::{self, Call, Device, Event, File},
     process,
-    symbols::Symbols,
+    stack::{Frame, Stacks},
+    symbols::{Symbol, Symbols},
 };
 
 /// How much to find out about each device.
@@ -31,6 +32,7 @@ pub struct Decoder {
     symbols: Symbols,
     drivers: Drivers,
     cgroups: HashMap<u64, Option<Arc<str>>>,
+    stacks: Stacks,
 }
 
 /// Cgroups remembered; more are looked up anew.
@@ -40,7 +42,14 @@ impl Decoder {
     /// With a registry and the running kernel's symbols.
     #[must_use]
     pub fn new(registry: &'static Registry, detail: Detail, symbols: Symbols) -> Self {
-        Self { registry, detail, symbols, drivers: Drivers::default(), cgroups: HashMap::new() }
+        Self {
+            registry,
+            detail,
+            symbols,
+            drivers: Drivers::default(),
+            cgroups: HashMap::new(),
+            stacks: Stacks::default(),
+        }
     }
 
     /// Decodes one call.
@@ -85,6 +94,46 @@ impl Decoder {
         self.registry.lookup(number, Arch::native(), &ioctl_registry::Device::default())
     }
 
+    /// The argument of a call: what the program handed over, and what it got back. Each is `None` where there is nothing
+    /// to show.
+    #[must_use]
+    pub fn arguments(&self, event: &Event) -> (Option<Value>, Option<Value>) {
+        let call = &event.call;
+        match event.request.named() {
+            [] => exchanged(call, |memory, when| {
+                self.registry.untyped(call.request, call.arch(), call.arg, memory, when)
+            }),
+            [only] => self.argument(call, only),
+            several => {
+                let (mut before, mut after) = (Vec::new(), Vec::new());
+                for named in several {
+                    let (left, right) = self.argument(call, named);
+                    before.extend(left.map(|value| (named.name(), value)));
+                    after.extend(right.map(|value| (named.name(), value)));
+                }
+                (either(before), either(after))
+            }
+        }
+    }
+
+    fn argument(&self, call: &Call, named: &Named<'static>) -> (Option<Value>, Option<Value>) {
+        let decode = |memory: &dyn Memory, when: When<'_>| {
+            self.registry.argument(named, call.arch(), call.arg, memory, when)
+        };
+        exchanged(call, decode)
+    }
+
+    /// What a call returned, where that has a meaning beyond its number.
+    #[must_use]
+    pub fn result(&self, event: &Event) -> Option<Value> {
+        let [named] = event.request.named() else { return None };
+        self.registry.result(
+            named,
+            event.call.arch(),
+            event.call.outcome.value().filter(|value| *value >= 0)?,
+        )
+    }
+
     /// Driver and handler of a file.
     pub fn device<'f>(&mut self, file: &'f File) -> &'f Device {
         file.device.get_or_init(|| {
@@ -99,6 +148,16 @@ impl Decoder {
         })
     }
 
+    /// Names for the return addresses of a process.
+    pub fn user_stack(&mut self, pid: u32, addresses: &[u64]) -> Vec<Frame> {
+        self.stacks.frames(pid, addresses)
+    }
+
+    /// The kernel function that an address is in, and how far into it.
+    pub fn kernel_symbol(&mut self, address: u64) -> Option<(Symbol, u64)> {
+        self.symbols.containing(address)
+    }
+
     /// Path of a cgroup below the v2 hierarchy's root, found through a process that was in it.
     pub fn cgroup(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
         if let Some(known) = self.cgroups.get(&id) {
@@ -111,6 +170,35 @@ impl Decoder {
         self.cgroups.insert(id, path.clone());
         path
     }
+}
+
+/// An argument before and after its call, by what decodes it.
+fn exchanged(
+    call: &Call,
+    decode: impl Fn(&dyn Memory, When<'_>) -> Option<Value>,
+) -> (Option<Value>, Option<Value>) {
+    let (input, output) = (&call.data.input, &call.data.output);
+    let before = decode(input, When::Before);
+    if call.outcome.value().is_none() || output.is_empty() {
+        return (before, None);
+    }
+    let after = decode(output, When::After(Some(input)));
+    if call.outcome.errno().is_none() {
+        return (before, after);
+    }
+    // A call that failed gave nothing back but what it changed: the rest is what lay there before.
+    let lay_there = decode(input, When::After(None)).unwrap_or(Value::Missing);
+    (before, after.and_then(|after| Value::changes(&lay_there, &after)))
+}
+
+/// What several requests make of the same argument.
+fn either(readings: Vec<(&str, Value)>) -> Option<Value> {
+    let (_, first) = readings.first()?;
+    if readings.iter().all(|(_, value)| value == first) {
+        return Some(first.clone());
+    }
+    let members = readings.into_iter().map(|(name, value)| Member::new(name, value)).collect();
+    Some(Value::Union { bytes: Vec::new(), members })
 }
 
 fn hint<'a>(file: &'a File, device: &'a Device) -> ioctl_registry::Device<'a> {
@@ -229,7 +317,7 @@ fn named(line: &str, number: u32) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Comm, Outcome, Target};
+    use crate::event::{Comm, Data, Outcome, Target};
 
     const DEVICES: &str = "Character devices:\n  4 /dev/vc/0\n  4 tty\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n  7 loop\n";
     const TTYS: &str =
@@ -271,6 +359,7 @@ mod tests {
             compat: false,
             outcome: Outcome::Returned(0),
             target,
+            data: Data::default(),
         };
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 136))).request.to_string(), "TCSETS");
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 14))).request.to_string(), "SNDCTL_TMR_START");

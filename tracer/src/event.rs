@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use ioctl_registry::{Arch, DeviceKind, Lookup};
 
+use crate::memory::Image;
+
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -148,6 +150,29 @@ pub struct Call {
     pub outcome: Outcome,
     /// What `fd` was.
     pub target: Target,
+    /// What was copied.
+    pub data: Data,
+}
+
+/// What was copied of a call's memory, and what is known to be missing of it.
+#[derive(Clone, Debug, Default)]
+pub struct Data {
+    /// What the program handed over.
+    pub input: Image,
+    /// What it got back.
+    pub output: Image,
+    /// The files behind other descriptors than the one that the call is made on.
+    pub files: Vec<(i32, Target)>,
+    /// Return addresses of the program, innermost first.
+    pub user_stack: Vec<u64>,
+    /// Return addresses in the kernel, innermost first.
+    pub kernel_stack: Vec<u64>,
+    /// What was handed over was copied and lost: the ring buffer was full.
+    pub input_lost: bool,
+    /// What was handed over could be read only when the call had returned: the kernel may have changed it.
+    pub input_late: bool,
+    /// There were more pointers than are followed.
+    pub incomplete: bool,
 }
 
 impl Call {

@@ -4,7 +4,8 @@
 use std::{io, os::unix::process::CommandExt, process::Command};
 
 use ioctl_trace_ebpf::{
-    CallRecord, Config, Counters, FileRecord, InFlight, ProcessRecord, RecordHeader, SummaryKey, SummaryValue,
+    CallRecord, Choice, ChoiceKey, Config, Counters, DataRecord, FileIdentity, FileRecord, InFlight, Node,
+    Plan, PlanKey, ProcessRecord, RecordHeader, SegmentHeader, Step, SummaryKey, SummaryValue,
 };
 use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
 
@@ -21,12 +22,21 @@ macro_rules! plain {
 }
 plain!(
     CallRecord,
+    Choice,
+    ChoiceKey,
     Config,
     Counters,
+    DataRecord,
+    FileIdentity,
     FileRecord,
     InFlight,
+    Node,
+    Plan,
+    PlanKey,
     ProcessRecord,
     RecordHeader,
+    SegmentHeader,
+    Step,
     SummaryKey,
     SummaryValue
 );

@@ -53,7 +53,7 @@ pub struct Plan {
     pub attached: Option<Box<dyn FnOnce() + Send>>,
     /// Told how things stand, a few times a second.
     pub watcher: Option<SyncSender<Status>>,
-    /// Receives warnings and, if the set-up is verbose, the kernel side's diagnostics.
+    /// Receives warnings and, if they are asked for, the kernel side's diagnostics.
     pub logger: Option<&'static dyn log::Log>,
 }
 
@@ -161,13 +161,13 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     let mut signals = Signals::new().map_err(|e| SessionError::System("cannot handle signals", e))?;
     let symbols = if plan.detail == Detail::Full { Symbols::preload() } else { Symbols::default() };
     let mounted_tracefs = if process::may_trace() { ensure_tracefs()? } else { false };
-    let mut live = Live::load(&plan.setup)?;
+    let mut live = Live::load(&plan.setup, plan.registry)?;
     if let Some(logger) = plan.logger {
         // There is one session in a process; a second one keeps the first one's logger.
         let _ = log::set_logger(logger);
-        log::set_max_level(if plan.setup.verbose { log::LevelFilter::Debug } else { log::LevelFilter::Warn });
+        log::set_max_level(if plan.setup.debug { log::LevelFilter::Debug } else { log::LevelFilter::Warn });
     }
-    let mut kernel_log = plan.logger.filter(|_| plan.setup.verbose).and_then(|logger| live.take_log(logger));
+    let mut kernel_log = plan.logger.filter(|_| plan.setup.debug).and_then(|logger| live.take_log(logger));
     let progress = Arc::new(Progress::default());
     let stage = Stage {
         assembler: Assembler::default(),

@@ -56,16 +56,26 @@ impl Symbols {
         if let Some(known) = self.known.get(&address) {
             return known.clone();
         }
-        let table = match &mut self.table {
+        let found = self.table().at(address);
+        self.known.insert(address, found.clone());
+        found
+    }
+
+    /// The function that an address is in, and how far into it.
+    pub fn containing(&mut self, address: u64) -> Option<(Symbol, u64)> {
+        let table = self.table();
+        let start = table.start_before(address)?;
+        Some((table.at(start)?, address - start))
+    }
+
+    fn table(&mut self) -> &Table {
+        match &mut self.table {
             Some(table) => table,
             none => none.insert(match self.loading.take().map(JoinHandle::join) {
                 Some(Ok(table)) => table,
                 _ => read(),
             }),
-        };
-        let found = table.at(address);
-        self.known.insert(address, found.clone());
-        found
+        }
     }
 }
 
@@ -101,6 +111,12 @@ fn parse(mut lines: impl BufRead) -> Table {
 }
 
 impl Table {
+    /// Where the last function begins that does not begin behind an address.
+    fn start_before(&self, address: u64) -> Option<u64> {
+        let next = self.entries.partition_point(|entry| entry.0 <= address);
+        Some(self.entries.get(next.checked_sub(1)?)?.0)
+    }
+
     fn at(&self, address: u64) -> Option<Symbol> {
         let first = self.entries.partition_point(|entry| entry.0 < address);
         let &(found, start, end) = self.entries.get(first)?;
@@ -128,6 +144,8 @@ mod tests {
         let name = |address| table.at(address).map(|s| s.name.to_string());
         assert_eq!(name(0xffff_ffff_8100_0020).as_deref(), Some("tty_ioctl"));
         assert_eq!(table.at(0xffff_ffff_c000_0100).and_then(|s| s.module).as_deref(), Some("videodev"));
+        assert_eq!(table.start_before(0xffff_ffff_8100_00ff), Some(0xffff_ffff_8100_0020));
+        assert_eq!(table.start_before(1), None);
         assert_eq!((name(0xffff_ffff_8100_0030), name(0xffff_ffff_8100_0021)), (None, None));
     }
 

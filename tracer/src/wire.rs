@@ -1,15 +1,19 @@
 //! Bytes of the ring buffer (or of a file) into records. The bytes are not trusted: whatever they are, the answer is a
 //! record or a reason, never a panic.
 
-use ioctl_trace_ebpf::{CallRecord, FileRecord, ProcessRecord, RecordHeader, RecordKind};
+use ioctl_trace_ebpf::{
+    CallRecord, DataRecord, FileRecord, ProcessRecord, RecordHeader, RecordKind, SegmentHeader, SegmentKind,
+};
 
 use crate::raw::{self, Plain};
 
 /// A parsed record.
 #[derive(Clone, Copy, Debug)]
 pub enum Record<'a> {
-    /// A call.
-    Call(CallRecord),
+    /// A call, and its segments.
+    Call(CallRecord, Segments<'a>),
+    /// What a call was given.
+    Data(DataRecord, Segments<'a>),
     /// A file's path.
     File(FileRef<'a>),
     /// A process event.
@@ -29,6 +33,38 @@ pub struct FileRef<'a> {
     pub fd: u32,
     /// Components, innermost first, each with a NUL behind it.
     pub path: &'a [u8],
+}
+
+/// A copied piece of memory, or of a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// Where it was in the program's memory.
+    pub address: u64,
+    /// Bytes that should have been copied.
+    pub wanted: u32,
+    /// What the bytes are.
+    pub kind: SegmentKind,
+    /// [`segment_flags`](ioctl_trace_ebpf::segment_flags).
+    pub flags: u16,
+    /// What was copied.
+    pub bytes: &'a [u8],
+}
+
+/// The segments behind a record. They end with the record's bytes, or where these make no sense.
+#[derive(Clone, Copy, Debug)]
+pub struct Segments<'a>(&'a [u8]);
+
+impl<'a> Iterator for Segments<'a> {
+    type Item = Segment<'a>;
+
+    fn next(&mut self) -> Option<Segment<'a>> {
+        let header: SegmentHeader = raw::read(self.0)?;
+        let rest = self.0.get(size_of::<SegmentHeader>()..)?;
+        let length = usize::try_from(header.length).ok()?;
+        let (bytes, kind) = (rest.get(..length)?, SegmentKind::from_raw(header.kind)?);
+        self.0 = rest.get(length.next_multiple_of(8)..).unwrap_or_default();
+        Some(Segment { address: header.address, wanted: header.wanted, kind, flags: header.flags, bytes })
+    }
 }
 
 /// Why bytes are no record.
@@ -51,7 +87,11 @@ fn read<T: Plain>(bytes: &[u8]) -> Result<T, WireError> {
     raw::read(bytes).ok_or(WireError::Short { found: bytes.len(), wanted: size_of::<T>() })
 }
 
-/// Reads one record; bytes beyond its size are ignored.
+fn segments<T>(bytes: &[u8]) -> Segments<'_> {
+    Segments(bytes.get(size_of::<T>()..).unwrap_or_default())
+}
+
+/// Reads one record; bytes beyond its size that are no segments are ignored.
 ///
 /// # Errors
 /// When the bytes are too few or of an unknown kind.
@@ -59,7 +99,8 @@ pub fn parse(bytes: &[u8]) -> Result<Record<'_>, WireError> {
     let header: RecordHeader = read(bytes)?;
     let kind = RecordKind::from_raw(header.kind).ok_or(WireError::Kind(header.kind))?;
     Ok(match kind {
-        RecordKind::Call => Record::Call(read(bytes)?),
+        RecordKind::Call => Record::Call(read(bytes)?, segments::<CallRecord>(bytes)),
+        RecordKind::Data => Record::Data(read(bytes)?, segments::<DataRecord>(bytes)),
         RecordKind::File => Record::File(parse_file(bytes)?),
         RecordKind::Fork | RecordKind::Exec | RecordKind::Exit => Record::Process(kind, read(bytes)?),
     })
@@ -93,8 +134,8 @@ mod tests {
             ..CallRecord::default()
         };
         let bytes = raw::bytes_of(&call);
-        let Ok(Record::Call(back)) = parse(&bytes) else { panic!("no call") };
-        assert_eq!(back, call);
+        let Ok(Record::Call(back, mut none)) = parse(&bytes) else { panic!("no call") };
+        assert_eq!((back, none.next()), (call, None));
         let short = parse(bytes.get(..159).expect("159 bytes"));
         assert!(matches!(short, Err(WireError::Short { found: 159, wanted: 160 })));
     }
@@ -105,14 +146,35 @@ mod tests {
         assert!(matches!(parse(&[]), Err(WireError::Short { .. })));
     }
 
+    #[test]
+    fn segments_end_where_they_make_no_sense() {
+        let header =
+            |length, kind| SegmentHeader { address: 64, wanted: 5, length, kind, ..SegmentHeader::default() };
+        let mut bytes = raw::bytes_of(&DataRecord::default());
+        bytes.splice(..2, (RecordKind::Data as u16).to_ne_bytes());
+        bytes.extend(raw::bytes_of(&header(3, 0)));
+        bytes.extend(b"abc\0\0\0\0\0");
+        bytes.extend(raw::bytes_of(&header(100, 0)));
+        bytes.extend(b"abc");
+        let Ok(Record::Data(_, segments)) = parse(&bytes) else { panic!("no data") };
+        let segments: Vec<_> = segments.collect();
+        let expected = Segment { address: 64, wanted: 5, kind: SegmentKind::Memory, flags: 0, bytes: b"abc" };
+        assert_eq!(segments, [expected]);
+        assert_eq!(Segments(&raw::bytes_of(&header(0, 9))).count(), 0);
+    }
+
     proptest! {
         #[test]
-        fn any_bytes_give_a_record_or_a_reason(kind in 0_u16..7, mut bytes in prop::collection::vec(any::<u8>(), 0..1300)) {
+        fn any_bytes_give_a_record_or_a_reason(kind in 0_u16..8, mut bytes in prop::collection::vec(any::<u8>(), 0..1300)) {
             if let Some(slot) = bytes.get_mut(..2) {
                 slot.copy_from_slice(&kind.to_ne_bytes());
             }
-            if let Ok(Record::File(file)) = parse(&bytes) {
-                prop_assert!(file.path.len() <= ioctl_trace_ebpf::PATH_BYTES);
+            match parse(&bytes) {
+                Ok(Record::File(file)) => prop_assert!(file.path.len() <= ioctl_trace_ebpf::PATH_BYTES),
+                Ok(Record::Call(_, segments) | Record::Data(_, segments)) => {
+                    prop_assert!(segments.map(|segment| segment.bytes.len()).sum::<usize>() <= bytes.len());
+                }
+                _ => {}
             }
         }
     }

@@ -6,10 +6,12 @@ use aya_ebpf::{
 };
 use aya_log_ebpf::{debug, warn};
 use ioctl_trace_ebpf::{
-    CallRecord, FileStatus, InFlight, RecordKind, SummaryKey, SummaryValue, bucket_of, call_flags,
+    CallRecord, DataRecord, FileStatus, InFlight, PLAN_IN, PLAN_OUT, RecordKind, SegmentKind, SummaryKey,
+    SummaryValue, bucket_of, call_flags,
 };
 
 use super::{
+    capture::{Work, plan_of},
     file, filter,
     maps::{IN_FLIGHT, SUMMARY, Scratch, count, header, reserve, scratch, submit},
     path,
@@ -43,10 +45,19 @@ pub fn enter<C: EbpfContext>(ctx: &C, fd: u32, request: u32, arg: u64, flags: u1
         debug!(ctx, "cannot read the file behind fd {} of thread {}", fd, tid);
     }
     if slot.file.status == FileStatus::Known as u32 && config!(summary_only) == 0 {
-        path::announce(ctx, block, &slot.file, tgid, fd);
+        path::announce(block, &slot.file, tgid, fd);
     }
     // SAFETY: the helper has no preconditions.
     slot.enter_ns = unsafe { generated::bpf_ktime_get_ns() };
+    let mut lost_data = false;
+    if config!(summary_only) == 0 {
+        slot.plan = plan_of(request, flags & call_flags::COMPAT != 0);
+        if (arg != 0 && slot.plan.dir & PLAN_IN != 0) || slot.plan.arg_is_fd != 0 {
+            let (sent, more) = send_input(slot, tid);
+            lost_data = !sent;
+            slot.flags |= u32::from(more);
+        }
+    }
     let kept = IN_FLIGHT.insert(tid, &*slot, 0).is_ok();
     if !kept {
         warn!(ctx, "too many calls in flight: a call of thread {} is lost", tid);
@@ -54,12 +65,38 @@ pub fn enter<C: EbpfContext>(ctx: &C, fd: u32, request: u32, arg: u64, flags: u1
     count(|c| {
         c.seen += 1;
         c.lost_slot += u64::from(!kept);
+        c.lost_data += u64::from(lost_data);
     });
+}
+
+/// Copies what the program hands over and sends it ahead of the call's own record. Gives whether that could be sent, and
+/// the call's flags.
+#[inline(always)]
+fn send_input(slot: &InFlight, tid: u32) -> (bool, u16) {
+    let Some(work) = Work::begin::<DataRecord>() else { return (false, call_flags::INPUT_LOST) };
+    // SAFETY: the head is room for the record.
+    unsafe {
+        work.head::<DataRecord>().write(DataRecord {
+            header: header(RecordKind::Data, 0, slot.enter_ns),
+            tid,
+            reserved: 0,
+        });
+    }
+    if slot.plan.arg_is_fd != 0 {
+        work.descriptor(slot.arg as u32);
+    } else {
+        work.copy(&slot.plan, slot.arg, PLAN_IN);
+    }
+    let mut flags = if work.incomplete() { call_flags::INCOMPLETE } else { 0 };
+    if work.faulted() {
+        flags |= call_flags::INPUT_LATE;
+    }
+    if work.send() { (true, flags | call_flags::INPUT) } else { (false, flags | call_flags::INPUT_LOST) }
 }
 
 /// A call leaves the kernel.
 #[inline(always)]
-pub fn exit<C: EbpfContext>(_ctx: &C, ret: i64) {
+pub fn exit<C: EbpfContext>(ctx: &C, ret: i64) {
     let tid = bpf_get_current_pid_tgid() as u32;
     let Some(slot) = IN_FLIGHT.get_ptr(tid) else { return };
     // SAFETY: the helper has no preconditions.
@@ -70,8 +107,19 @@ pub fn exit<C: EbpfContext>(_ctx: &C, ret: i64) {
     if config!(summary_only) != 0 {
         summarise(slot, duration_ns, ret);
     } else {
-        let killed = if ret < 0 && fatal_signal_pending() { call_flags::KILLED } else { 0 };
-        send(slot, tid, duration_ns, ret, killed);
+        let mut flags = slot.flags as u16;
+        if ret < 0 && fatal_signal_pending() {
+            flags |= call_flags::KILLED;
+        }
+        // A page that was not in memory is now, if the kernel has used it.
+        if flags & call_flags::INPUT_LATE != 0 {
+            let (sent, more) = send_input(slot, tid);
+            flags = (flags & !(call_flags::INPUT | call_flags::INPUT_LOST)) | more | call_flags::INPUT_LATE;
+            if !sent {
+                count(|c| c.lost_data += 1);
+            }
+        }
+        send(ctx, slot, tid, duration_ns, ret, flags);
     }
     // It is there: this program found it.
     let _ = IN_FLIGHT.remove(tid);
@@ -89,7 +137,7 @@ pub fn abandon(tid: u32) {
     if config!(summary_only) != 0 {
         summarise(slot, duration_ns, 0);
     } else {
-        send(slot, tid, duration_ns, 0, call_flags::NO_RESULT);
+        send_ended(slot, tid, duration_ns);
     }
     let _ = IN_FLIGHT.remove(tid);
 }
@@ -100,17 +148,14 @@ fn fatal_signal_pending() -> bool {
     matches!(read::<u64>(current_task(), config!(task_pending_off)), Ok(pending) if pending & SIGKILL_BIT != 0)
 }
 
+/// The record of a call, whose fields but `ret` are those of the running task.
 #[inline(always)]
-fn send(slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) {
-    let Some(mut entry) = reserve::<CallRecord>() else {
-        count(|c| c.lost_ring += 1);
-        return;
-    };
+fn record(slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) -> CallRecord {
     let uid_gid = bpf_get_current_uid_gid();
     // SAFETY: the helper has no preconditions.
     let cgroup = unsafe { generated::bpf_get_current_cgroup_id() };
-    entry.write(CallRecord {
-        header: header(RecordKind::Call, flags | slot.flags as u16, slot.enter_ns),
+    CallRecord {
+        header: header(RecordKind::Call, flags, slot.enter_ns),
         duration_ns,
         ret,
         arg: slot.arg,
@@ -123,7 +168,52 @@ fn send(slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) {
         gid: (uid_gid >> 32) as u32,
         comm: bpf_get_current_comm().unwrap_or_default(),
         file: slot.file,
+    }
+}
+
+/// Sends a call that returned, with what the program got back.
+#[inline(always)]
+fn send<C: EbpfContext>(ctx: &C, slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) {
+    let sent = match Work::begin::<CallRecord>() {
+        Some(work) => {
+            let head = work.head::<CallRecord>();
+            // SAFETY: the head is room for the record.
+            unsafe { head.write(record(slot, tid, duration_ns, ret, flags)) };
+            if config!(user_stack) != 0 {
+                work.stack(ctx, SegmentKind::UserStack);
+            }
+            if config!(kernel_stack) != 0 {
+                work.stack(ctx, SegmentKind::KernelStack);
+            }
+            let dir = if ret < 0 { slot.plan.dir & !slot.plan.on_success } else { slot.plan.dir };
+            if slot.plan.result_is_fd != 0 && ret >= 0 {
+                work.descriptor(ret as u32);
+            }
+            if slot.arg != 0 && dir & PLAN_OUT != 0 {
+                work.copy(&slot.plan, slot.arg, PLAN_OUT);
+                if work.incomplete() {
+                    // SAFETY: as above.
+                    unsafe { (*head).header.flags = flags | call_flags::INCOMPLETE };
+                }
+            }
+            work.send()
+        }
+        None => false,
+    };
+    count(|c| {
+        c.recorded += u64::from(sent);
+        c.lost_ring += u64::from(!sent);
     });
+}
+
+/// Sends a call that never returned.
+#[inline(always)]
+fn send_ended(slot: &InFlight, tid: u32, duration_ns: u64) {
+    let Some(mut entry) = reserve::<CallRecord>() else {
+        count(|c| c.lost_ring += 1);
+        return;
+    };
+    entry.write(record(slot, tid, duration_ns, 0, slot.flags as u16 | call_flags::NO_RESULT));
     submit(entry);
     count(|c| c.recorded += 1);
 }

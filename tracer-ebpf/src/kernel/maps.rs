@@ -86,14 +86,26 @@ pub fn reserve<T: 'static>() -> Option<RingBufEntry<T>> {
     EVENTS.reserve::<T>(0)
 }
 
-/// Sends a record. Wake-ups are what a ring buffer costs, so the reader polls on a timer and is woken only when the
-/// amount of waiting data crosses the watermark.
+/// Sends a record.
 #[inline(always)]
 pub fn submit<T>(entry: RingBufEntry<T>) {
+    entry.submit(wakeup(4096));
+}
+
+/// Sends a record that lies elsewhere. `false` if there is no room for it.
+#[inline(always)]
+pub fn output(record: &[u8]) -> bool {
+    EVENTS.output::<[u8]>(record, wakeup(record.len() as u64 + 4096)).is_ok()
+}
+
+/// Wake-ups are what a ring buffer costs, so the reader polls on a timer and is woken only when the amount of waiting
+/// data crosses the watermark, by a record of at most `step` bytes.
+#[inline(always)]
+fn wakeup(step: u64) -> u64 {
     let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
     let watermark = u64::from(config!(watermark));
-    let crossing = waiting >= watermark && waiting < watermark + 4096;
-    entry.submit(u64::from(if crossing { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP }));
+    let crossing = waiting >= watermark && waiting < watermark + step;
+    u64::from(if crossing { BPF_RB_FORCE_WAKEUP } else { BPF_RB_NO_WAKEUP })
 }
 
 /// Sends a record that the user side acts upon.

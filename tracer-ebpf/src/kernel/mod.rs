@@ -1,6 +1,7 @@
 //! The programs and where they attach. What they do is in the modules below.
 
 mod call;
+mod capture;
 #[cfg(bpf_target_arch = "x86_64")]
 mod compat;
 mod file;

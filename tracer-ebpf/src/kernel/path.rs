@@ -2,11 +2,9 @@
 //! process is gone by the time the user side looks.
 
 use aya_ebpf::{
-    EbpfContext,
     helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel_str},
     maps::ring_buf::RingBufEntry,
 };
-use aya_log_ebpf::debug;
 use ioctl_trace_ebpf::{FileIdentity, FileRecord, PATH_BYTES, RecordKind, file_flags};
 
 use super::{
@@ -21,7 +19,7 @@ const MAX_STEPS: usize = 40;
 
 /// Sends the file's path unless the user side has it already.
 #[inline(always)]
-pub fn announce<C: EbpfContext>(ctx: &C, block: &mut Block, file: &FileIdentity, tgid: u32, fd: u32) {
+pub fn announce(block: &mut Block, file: &FileIdentity, tgid: u32, fd: u32) {
     let Ok(now) = names(block, file.file) else { return };
     if let Some(sent) = SENT_PATHS.get_ptr(file.file) {
         // SAFETY: map values live until the program ends; a torn read only sends the path once more.
@@ -33,10 +31,7 @@ pub fn announce<C: EbpfContext>(ctx: &C, block: &mut Block, file: &FileIdentity,
         count(|c| c.lost_control += 1);
         return;
     };
-    let flags = send(entry, file, &now, tgid, fd);
-    if flags & file_flags::TRUNCATED != 0 {
-        debug!(ctx, "path of fd {} in process {} is too long and was cut", fd, tgid);
-    }
+    send(entry, file, &now, tgid, fd);
     // A failure leaves the path unknown to this side; it is then sent again with the next call.
     let _ = SENT_PATHS.insert(file.file, now, 0);
 }
@@ -51,17 +46,11 @@ fn names(block: &mut Block, file: u64) -> Result<SentPath, i32> {
 }
 
 #[inline(always)]
-fn send(
-    mut entry: RingBufEntry<FileRecord>,
-    file: &FileIdentity,
-    names: &SentPath,
-    tgid: u32,
-    fd: u32,
-) -> u16 {
+fn send(mut entry: RingBufEntry<FileRecord>, file: &FileIdentity, names: &SentPath, tgid: u32, fd: u32) {
     let record = entry.as_mut_ptr();
     // SAFETY: `record` points to reserved memory of the record's size; every field but `path` is written here, and
     // `path` is zeroed before names are copied into it, so that nothing stale reaches the user side.
-    let flags = unsafe {
+    unsafe {
         (*record).file = *file;
         (*record).tgid = tgid;
         (*record).fd = fd;
@@ -81,10 +70,8 @@ fn send(
             flags |= file_flags::DELETED;
         }
         (*record).header = header(RecordKind::File, flags, bpf_ktime_get_ns());
-        flags
-    };
+    }
     submit(entry);
-    flags
 }
 
 /// Copies the components from the innermost outwards, crossing mounts. Returns [`file_flags`].

@@ -4,6 +4,8 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgAction, Parser, ValueEnum};
 
+use ioctl_trace_ebpf::MAX_CAPTURE;
+
 use super::registry::Action;
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
@@ -77,8 +79,8 @@ pub struct Args {
     pub quiet: u8,
 
     /// Show diagnostics of the kernel side
-    #[arg(short, long, help_heading = OUTPUT)]
-    pub verbose: bool,
+    #[arg(long, help_heading = OUTPUT)]
+    pub debug: bool,
 
     /// Time of day before each line; -tt with microseconds, -ttt in seconds since the epoch
     #[arg(short, action = ArgAction::Count, help_heading = LINES)]
@@ -99,6 +101,34 @@ pub struct Args {
     /// Number of each request, in brackets before the call
     #[arg(short = 'n', long = "number", help_heading = LINES)]
     pub number: bool,
+
+    /// Show every field, element and padding that is there
+    #[arg(short = 'v', long = "no-abbrev", help_heading = LINES)]
+    pub no_abbrev: bool,
+
+    /// Bytes of each text, and elements of each array, at most
+    #[arg(short = 's', long, value_name = "SIZE", default_value_t = 32, help_heading = LINES)]
+    pub string_limit: usize,
+
+    /// Texts that are not plain in hexadecimal; -xx all texts
+    #[arg(short = 'x', action = ArgAction::Count, help_heading = LINES)]
+    pub hex: u8,
+
+    /// Constants and flags as numbers, as names, or both
+    #[arg(short = 'X', long = "const-print-style", value_enum, value_name = "FORMAT", default_value_t = Constants::Abbrev, help_heading = LINES)]
+    pub constants: Constants,
+
+    /// The program's stack below each call; -kk with lines of source
+    #[arg(short = 'k', action = ArgAction::Count, help_heading = LINES)]
+    pub stack: u8,
+
+    /// The kernel's stack below each call
+    #[arg(long, help_heading = LINES)]
+    pub kernel_stack: bool,
+
+    /// Memory of each call's input, and of its output, that is read at most (up to 64K); 0 reads none
+    #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = parse_capture, help_heading = OUTPUT)]
+    pub max_bytes: u32,
 
     /// Room for calls that wait to be read; more loses less under load
     #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = parse_size, help_heading = OUTPUT)]
@@ -146,6 +176,17 @@ pub enum Format {
     Jsonl,
 }
 
+/// How constants and flags are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Constants {
+    /// Numbers
+    Raw,
+    /// Names
+    Abbrev,
+    /// Numbers and names
+    Verbose,
+}
+
 /// When to use colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Color {
@@ -160,16 +201,28 @@ pub enum Color {
 const PAGE: u64 = 4096;
 const MAX_BUFFER: u64 = 1 << 30;
 
-/// A size such as `512K`, `8M` or `1G`, rounded up to what a ring buffer may have.
-fn parse_size(text: &str) -> Result<u32, String> {
+/// Bytes of a size such as `512`, `512K`, `8M` or `1G`.
+fn bytes_of(text: &str) -> Option<u64> {
     let (digits, unit) = match text.char_indices().last() {
         Some((end, 'k' | 'K')) => (&text[..end], 1 << 10),
         Some((end, 'm' | 'M')) => (&text[..end], 1 << 20),
         Some((end, 'g' | 'G')) => (&text[..end], 1 << 30),
         _ => (text, 1),
     };
-    let bytes: Option<u64> = digits.parse().ok().and_then(|n: u64| n.checked_mul(unit));
-    match bytes {
+    digits.parse().ok().and_then(|n: u64| n.checked_mul(unit))
+}
+
+/// A number of bytes that can be copied of a call.
+fn parse_capture(text: &str) -> Result<u32, String> {
+    let bytes = bytes_of(text).and_then(|bytes| u32::try_from(bytes).ok());
+    bytes
+        .filter(|bytes| *bytes <= MAX_CAPTURE)
+        .ok_or_else(|| "a number of bytes up to 64K is expected".to_owned())
+}
+
+/// A size such as `512K`, `8M` or `1G`, rounded up to what a ring buffer may have.
+fn parse_size(text: &str) -> Result<u32, String> {
+    match bytes_of(text) {
         Some(bytes @ 1..=MAX_BUFFER) => {
             u32::try_from(bytes.max(PAGE).next_power_of_two()).map_err(|_| "at most 1G".to_owned())
         }

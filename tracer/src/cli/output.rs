@@ -6,8 +6,10 @@ use std::{
     path::Path,
 };
 
+use ioctl_registry::Xlat;
+
 use super::{
-    args::{Args, Color, Format},
+    args::{Args, Color, Constants, Format},
     run::Failure,
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
         Sink,
         jsonl::Jsonl,
         summary::SummarySink,
-        text::{FdStyle, Text, TextStyle, TimeStyle},
+        text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
     },
 };
 
@@ -120,5 +122,16 @@ fn style(args: &Args, terminal: bool) -> TextStyle {
         fd: if args.paths > 1 { FdStyle::Device } else { FdStyle::Path },
         number: args.number,
         color: colored(args.color, terminal),
+        values: ValueStyle {
+            limit: args.string_limit,
+            verbose: args.no_abbrev,
+            xlat: match args.constants {
+                Constants::Raw => Xlat::Raw,
+                Constants::Abbrev => Xlat::Abbrev,
+                Constants::Verbose => Xlat::Verbose,
+            },
+            hex_strings: args.hex,
+        },
+        source_lines: args.stack > 1,
     }
 }

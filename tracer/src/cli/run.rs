@@ -56,7 +56,15 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         (!args.command.is_empty()).then(|| Spec { argv: args.command.clone(), user: args.user.clone() });
     let plan = Plan {
         registry,
-        setup: Setup { wanted, summary_only, buffer_bytes: args.buffer, verbose: args.verbose },
+        setup: Setup {
+            wanted,
+            summary_only,
+            max_bytes: args.max_bytes,
+            user_stack: args.stack > 0,
+            kernel_stack: args.kernel_stack,
+            buffer_bytes: args.buffer,
+            debug: args.debug,
+        },
         command,
         selection,
         sinks,

@@ -1,8 +1,11 @@
 //! One JSON object a call. The keys are stable: scripts depend on them.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
-use ioctl_registry::{Encoding, Lookup};
+use ioctl_registry::{Encoding, Lookup, Value};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
@@ -13,6 +16,8 @@ use crate::{
     errno,
     escape::is_plain,
     event::{Call, Device, Event, File, Outcome, Target},
+    json::Decoded,
+    stack::Frame,
 };
 
 /// Writes JSON lines.
@@ -43,13 +48,35 @@ struct Line<'a> {
     device: Option<DeviceJson<'a>>,
     request: RequestJson<'a>,
     arg: String,
-    r#in: Option<()>,
-    out: Option<()>,
+    r#in: Option<Decoded>,
+    out: Option<Decoded>,
     ret: Option<Integer>,
     errno: Option<&'a str>,
+    /// What `ret` means, where that is more than a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Decoded>,
     dur_ns: u64,
     compat: bool,
+    /// What the descriptors in the argument, or the result, lead to.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fds: BTreeMap<i32, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stack: Vec<FrameJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    kernel_stack: Vec<FrameJson>,
     notes: Vec<&'static str>,
+}
+
+/// A place in a program, or in the kernel.
+#[derive(Serialize)]
+struct FrameJson {
+    address: String,
+    file: Option<String>,
+    offset: Option<u64>,
+    symbol: Option<String>,
+    symbol_offset: Option<u64>,
+    source: Option<String>,
+    line: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +123,7 @@ impl<W: Write + Send> Sink for Jsonl<W> {
         let (second, nanos) = self.clock.epoch(call.start_ns);
         let ts = format!("{}.{nanos:09}Z", self.second.get(second, WallClock::utc_second));
         let cgroup = if call.cgroup == 0 { None } else { decoder.cgroup(call.cgroup, call.pid) };
+        let (before, after) = decoder.arguments(event);
         let file = call.target.file();
         let device = file.map(|file| decoder.device(file));
         let comm = String::from_utf8_lossy(call.comm.as_bytes());
@@ -113,12 +141,16 @@ impl<W: Write + Send> Sink for Jsonl<W> {
             device: device.map(device_json),
             request: request_json(call, &event.request),
             arg: format!("{:#x}", call.arg),
-            r#in: None,
-            out: None,
+            r#in: known(before),
+            out: known(after),
             ret: call.outcome.value().map(Integer::from),
             errno: errno.as_deref(),
+            result: decoder.result(event).map(Decoded),
             dur_ns: call.duration_ns,
             compat: call.compat,
+            fds: fds(call),
+            stack: stack(call, decoder),
+            kernel_stack: kernel_stack(call, decoder),
             notes: notes(event, file),
         };
         self.line.clear();
@@ -130,6 +162,56 @@ impl<W: Write + Send> Sink for Jsonl<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// An address alone says nothing that `arg` does not.
+fn known(value: Option<Value>) -> Option<Decoded> {
+    value.filter(|value| !matches!(value, Value::Pointer(_))).map(Decoded)
+}
+
+fn fds(call: &Call) -> BTreeMap<i32, String> {
+    let files = call.data.files.iter();
+    let named = files.filter_map(|(fd, target)| {
+        let file = target.file().filter(|file| !file.target.is_empty())?;
+        Some((*fd, String::from_utf8_lossy(&file.target).into_owned()))
+    });
+    named.collect()
+}
+
+fn stack(call: &Call, decoder: &mut Decoder) -> Vec<FrameJson> {
+    let frames = decoder.user_stack(call.pid, &call.data.user_stack).into_iter();
+    let json = |frame: Frame| {
+        let mapped = !frame.file.is_empty();
+        let (symbol, symbol_offset) = frame.symbol.unzip();
+        let (source, line) = frame.source.unzip();
+        FrameJson {
+            address: format!("{:#x}", frame.address),
+            file: mapped.then(|| String::from_utf8_lossy(&frame.file).into_owned()),
+            offset: mapped.then_some(frame.offset),
+            symbol,
+            symbol_offset,
+            source,
+            line,
+        }
+    };
+    frames.map(json).collect()
+}
+
+fn kernel_stack(call: &Call, decoder: &mut Decoder) -> Vec<FrameJson> {
+    let json = |address: &u64| {
+        let (symbol, symbol_offset) = decoder.kernel_symbol(*address).unzip();
+        let (symbol, file) = symbol.map(|symbol| (symbol.name.to_string(), symbol.module)).unzip();
+        FrameJson {
+            address: format!("{address:#x}"),
+            file: file.flatten().map(|module| module.to_string()),
+            offset: None,
+            symbol,
+            symbol_offset,
+            source: None,
+            line: None,
+        }
+    };
+    call.data.kernel_stack.iter().map(json).collect()
 }
 
 /// JSON in which every character can be seen: JSON itself lets some through that control a terminal or turn text around.
@@ -194,6 +276,17 @@ fn notes(event: &Event, file: Option<&File>) -> Vec<&'static str> {
         Target::NotOpen => notes.push("fd not open"),
         Target::Unreadable => notes.push("file not readable"),
     }
+    let data = &event.call.data;
+    let of_data = [
+        (data.input_lost, "input lost"),
+        (data.input_late && !data.input.is_empty(), "input read after the call"),
+        (data.input.truncated, "input truncated"),
+        (data.input.unreadable, "input not readable as a whole"),
+        (data.output.truncated, "output truncated"),
+        (data.output.unreadable, "output not readable as a whole"),
+        (data.incomplete, "not all pointers followed"),
+    ];
+    notes.extend(of_data.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note));
     if let Some(file) = file {
         if file.target.is_empty() {
             notes.push("path not known");

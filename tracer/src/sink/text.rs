@@ -5,7 +5,8 @@ use std::{
     io::{self, Write},
 };
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
+use ioctl_registry::{Arg, Style, Value, Xlat};
 
 use super::Sink;
 use crate::{
@@ -55,6 +56,30 @@ pub struct TextStyle {
     pub number: bool,
     /// Colours for a terminal.
     pub color: bool,
+    /// How arguments are written.
+    pub values: ValueStyle,
+    /// Lines of source in the program's stack.
+    pub source_lines: bool,
+}
+
+/// How arguments are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ValueStyle {
+    /// Bytes of each text, and elements of each array, at most.
+    pub limit: usize,
+    /// Every field.
+    pub verbose: bool,
+    /// Constants.
+    pub xlat: Xlat,
+    /// 1: texts that are not plain in hexadecimal, 2: all texts.
+    pub hex_strings: u8,
+}
+
+impl Default for ValueStyle {
+    fn default() -> Self {
+        let Style { limit, verbose, xlat, hex_strings, .. } = Style::default();
+        Self { limit, verbose, xlat, hex_strings }
+    }
 }
 
 /// Writes lines.
@@ -67,9 +92,9 @@ pub struct Text<W> {
     line: String,
 }
 
-const NAME: Style = AnsiColor::Cyan.on_default();
-const FAILED: Style = AnsiColor::Red.on_default();
-const FAINT: Style = Style::new().dimmed();
+const NAME: anstyle::Style = AnsiColor::Cyan.on_default();
+const FAILED: anstyle::Style = AnsiColor::Red.on_default();
+const FAINT: anstyle::Style = anstyle::Style::new().dimmed();
 
 impl<W: Write + Send> Text<W> {
     /// Lines to `out`, which should be buffered.
@@ -77,7 +102,7 @@ impl<W: Write + Send> Text<W> {
         Self { out, style, clock, second: SecondCache::default(), previous_ns: None, line: String::new() }
     }
 
-    fn format(&mut self, event: &Event) -> std::fmt::Result {
+    fn format(&mut self, event: &Event, decoder: &mut Decoder) -> std::fmt::Result {
         let call = &event.call;
         self.line.clear();
         write_escaped(&mut self.line, call.comm.as_bytes(), &[])?;
@@ -97,20 +122,99 @@ impl<W: Write + Send> Text<W> {
             write!(self.line, ">{faint:#}")?;
         }
         let name = self.paint(NAME);
-        write!(self.line, ", {name}{}{name:#}, {:#x}) = ", event.request, Hex(call.arg))?;
+        write!(self.line, ", {name}{}{name:#}", event.request)?;
+        self.argument(event, decoder)?;
+        self.line.push_str(") = ");
         self.outcome(call.outcome)?;
+        if let Some(value) = decoder.result(event) {
+            self.result(call, &value)?;
+        }
         let faint = self.paint(FAINT);
         let micros = call.duration_ns / 1_000;
         write!(self.line, " {faint}<{}.{:06}>{faint:#}", micros / 1_000_000, micros % 1_000_000)?;
-        if matches!(call.target, Target::Unreadable) {
-            self.line.push_str(" /* file not readable */");
+        for remark in remarks(call) {
+            write!(self.line, " /* {remark} */")?;
         }
         self.line.push('\n');
+        self.stacks(call, decoder)
+    }
+
+    /// The argument: what was handed over, and behind an arrow what the call changed of it.
+    fn argument(&mut self, event: &Event, decoder: &Decoder) -> std::fmt::Result {
+        let call = &event.call;
+        let (before, after) = decoder.arguments(event);
+        let names = event.request.named();
+        let none = !names.is_empty() && names.iter().all(|named| named.arg() == Arg::None);
+        let exchange = Value::exchange(before, after);
+        let Some(left) = exchange.left else {
+            return if none { Ok(()) } else { write!(self.line, ", {:#x}", Hex(call.arg)) };
+        };
+        let descriptors = |fd| described(call, fd);
+        let ValueStyle { limit, verbose, xlat, hex_strings } = self.style.values;
+        let shows = self.style.fd > FdStyle::Number;
+        let style = Style {
+            limit,
+            verbose,
+            xlat,
+            hex_strings,
+            descriptors: if shows { Some(&descriptors) } else { None },
+        };
+        write!(self.line, ", {}", left.display(&style))?;
+        match exchange.right {
+            Some(right) => write!(self.line, " => {}", right.display(&style)),
+            None => Ok(()),
+        }
+    }
+
+    /// The meaning of what was returned.
+    fn result(&mut self, call: &Call, value: &Value) -> std::fmt::Result {
+        let ValueStyle { limit, verbose, xlat, hex_strings } = self.style.values;
+        let style = Style { limit, verbose, xlat, hex_strings, descriptors: None };
+        match value {
+            Value::Descriptor(fd) => match described(call, *fd) {
+                Some(target) => write!(self.line, "<{target}>"),
+                None => Ok(()),
+            },
+            Value::Integer(_) => Ok(()),
+            value => write!(self.line, " ({})", value.display(&style)),
+        }
+    }
+
+    /// The stacks, a line for each function, as strace has those of programs.
+    fn stacks(&mut self, call: &Call, decoder: &mut Decoder) -> std::fmt::Result {
+        for address in &call.data.kernel_stack {
+            match decoder.kernel_symbol(*address) {
+                Some((symbol, into)) => write!(self.line, " < {}+{into:#x}", symbol.name)?,
+                None => write!(self.line, " < {address:#x}")?,
+            }
+            self.line.push('\n');
+        }
+        for frame in decoder.user_stack(call.pid, &call.data.user_stack) {
+            self.line.push_str(" > ");
+            write_escaped(&mut self.line, &frame.file, &[])?;
+            match &frame.symbol {
+                Some((name, into)) => {
+                    self.line.push('(');
+                    write_escaped(&mut self.line, name.as_bytes(), &[])?;
+                    write!(self.line, "+{into:#x}) ")?;
+                }
+                None if frame.file.is_empty() => {}
+                None => self.line.push_str("() "),
+            }
+            let place = if frame.file.is_empty() { frame.address } else { frame.offset };
+            write!(self.line, "[{place:#x}]")?;
+            if let Some((file, number)) = frame.source.as_ref().filter(|_| self.style.source_lines) {
+                self.line.push(' ');
+                write_escaped(&mut self.line, file.as_bytes(), &[])?;
+                write!(self.line, ":{number}")?;
+            }
+            self.line.push('\n');
+        }
         Ok(())
     }
 
-    fn paint(&self, style: Style) -> Style {
-        if self.style.color { style } else { Style::new() }
+    fn paint(&self, style: anstyle::Style) -> anstyle::Style {
+        if self.style.color { style } else { anstyle::Style::new() }
     }
 
     fn time(&mut self, call: &Call) -> std::fmt::Result {
@@ -154,14 +258,37 @@ impl<W: Write + Send> Text<W> {
 }
 
 impl<W: Write + Send> Sink for Text<W> {
-    fn event(&mut self, event: &Event, _decoder: &mut Decoder) -> io::Result<()> {
-        self.format(event).map_err(io::Error::other)?;
+    fn event(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
+        self.format(event, decoder).map_err(io::Error::other)?;
         self.out.write_all(self.line.as_bytes())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
+}
+
+/// What a descriptor other than the call's own leads to.
+fn described(call: &Call, fd: i64) -> Option<String> {
+    let (_, target) = call.data.files.iter().rev().find(|(of, _)| i64::from(*of) == fd)?;
+    let file = target.file().filter(|file| !file.target.is_empty())?;
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_target(&mut text, file, FdStyle::Path);
+    Some(text)
+}
+
+/// What is unusual about a call, and could mislead whoever does not know it.
+fn remarks(call: &Call) -> impl Iterator<Item = &'static str> {
+    let data = &call.data;
+    [
+        (matches!(call.target, Target::Unreadable), "file not readable"),
+        (data.input_lost, "input lost"),
+        (data.input_late && !data.input.is_empty(), "input read after the call"),
+        (data.incomplete, "not all pointers followed"),
+    ]
+    .into_iter()
+    .filter_map(|(holds, remark)| holds.then_some(remark))
 }
 
 /// An argument as strace prints one it does not decode: `0` has no prefix.

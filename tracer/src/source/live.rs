@@ -11,14 +11,21 @@ use std::{
 
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{CgroupArray, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf},
+    maps::{Array, CgroupArray, HashMap, MapData, PerCpuArray, PerCpuHashMap, RingBuf},
     programs::{Program, RawTracePoint, TracePoint},
 };
-use ioctl_trace_ebpf::{COMM_LEN, Config, Counters, InFlight, RequestMode, SummaryKey, SummaryValue};
+use ioctl_registry::Registry;
+use ioctl_trace_ebpf::{
+    COMM_LEN, Choice, ChoiceKey, Config, Counters, InFlight, MAX_CAPTURE, Node, Plan, PlanKey, RequestMode,
+    Step, SummaryKey, SummaryValue,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Accounts, Batch, InFlightCall, Source, offsets};
-use crate::raw::Shared;
+use crate::{
+    plan::{self, Plans},
+    raw::Shared,
+};
 
 /// The BPF object that `build.rs` made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ioctl-trace-bpf"));
@@ -64,10 +71,23 @@ pub struct Setup {
     pub wanted: Wanted,
     /// Count calls in the kernel and send none.
     pub summary_only: bool,
+    /// Bytes of memory that are copied of each call's input, and of its output, at most; 0 copies none.
+    pub max_bytes: u32,
+    /// Copy the program's stack with each call.
+    pub user_stack: bool,
+    /// Copy the kernel's stack with each call.
+    pub kernel_stack: bool,
     /// Size of the ring buffer in bytes: a power of two, at least a page.
     pub buffer_bytes: u32,
     /// Let the kernel side log its diagnostics.
-    pub verbose: bool,
+    pub debug: bool,
+}
+
+impl Setup {
+    /// Whether memory of the traced programs is copied.
+    const fn copies(&self) -> bool {
+        !self.summary_only && self.max_bytes > 0
+    }
 }
 
 /// Why tracing cannot start.
@@ -128,33 +148,62 @@ impl Live {
     ///
     /// # Errors
     /// Every way in which this kernel, or our privileges, do not suffice.
-    pub fn load(setup: &Setup) -> Result<Self, LiveError> {
+    pub fn load(setup: &Setup, registry: &Registry) -> Result<Self, LiveError> {
         if !crate::process::may_trace() {
             return Err(LiveError::Privileges);
         }
-        // Both read the kernel's whole type information, which takes a while.
-        let (offsets, mut loader) = std::thread::scope(|scope| {
+        // Two of them read the kernel's whole type information, which takes a while.
+        let (offsets, plans, mut loader) = std::thread::scope(|scope| {
             let offsets = scope.spawn(|| {
                 let mut config = Config::ZERO;
                 offsets::fill(&mut config, Path::new(offsets::VMLINUX)).map(|()| config)
             });
+            let plans =
+                scope.spawn(|| if setup.copies() { plan::compile(registry) } else { Plans::default() });
             let loader = EbpfLoader::new();
-            (offsets.join(), loader)
+            (offsets.join(), plans.join(), loader)
         });
-        let offsets = offsets
-            .map_err(|_| kernel("cannot read the kernel's type information", io::Error::other("panic")))??;
+        let panicked = |_| kernel("a thread failed", io::Error::other("panic"));
+        let (offsets, plans) = (offsets.map_err(panicked)??, plans.map_err(panicked)?);
         let config = config_of(setup, offsets);
-        let log_level: u8 = if setup.verbose { aya_log::Level::Debug as u8 } else { 0 };
+        let log_level: u8 = if setup.debug { aya_log::Level::Debug as u8 } else { 0 };
         let config = Shared(config);
         let ebpf = loader
             .override_global("CONFIG", &config, true)
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("EVENTS", setup.buffer_bytes)
+            .map_max_entries("WORK", cpus()?)
+            .map_max_entries("PLANS", entries(plans.plans.len()))
+            .map_max_entries("NODES", entries(plans.nodes.len()))
+            .map_max_entries("STEPS", entries(plans.steps.len()))
+            .map_max_entries("CHOICES", entries(plans.choices.len()))
             .load(OBJECT)
             .map_err(|e| kernel("cannot load the BPF object", e))?;
         let mut live = Self { ebpf, compat_attached: false };
         live.fill_maps(&setup.wanted)?;
+        live.fill_plans(&plans)?;
         Ok(live)
+    }
+
+    fn fill_plans(&mut self, plans: &Plans) -> Result<(), LiveError> {
+        let set = |error| kernel("cannot fill a BPF map", error);
+        let mut map: HashMap<_, Shared<PlanKey>, Shared<Plan>> = self.map("PLANS")?;
+        for (key, plan) in &plans.plans {
+            map.insert(Shared(*key), Shared(*plan), 0).map_err(set)?;
+        }
+        let mut map: Array<_, Shared<Node>> = self.map("NODES")?;
+        for (place, node) in (0..).zip(&plans.nodes) {
+            map.set(place, Shared(*node), 0).map_err(set)?;
+        }
+        let mut map: Array<_, Shared<Step>> = self.map("STEPS")?;
+        for (place, step) in (0..).zip(&plans.steps) {
+            map.set(place, Shared(*step), 0).map_err(set)?;
+        }
+        let mut map: HashMap<_, Shared<ChoiceKey>, Shared<Choice>> = self.map("CHOICES")?;
+        for (key, choice) in &plans.choices {
+            map.insert(Shared(*key), Shared(*choice), 0).map_err(set)?;
+        }
+        Ok(())
     }
 
     fn fill_maps(&mut self, wanted: &Wanted) -> Result<(), LiveError> {
@@ -389,6 +438,23 @@ fn kernel(what: &'static str, error: impl std::error::Error + Send + Sync + 'sta
     LiveError::Kernel { what, source: Box::new(error) }
 }
 
+/// Entries of a map: at least one.
+fn entries(length: usize) -> u32 {
+    u32::try_from(length.max(1)).unwrap_or(u32::MAX)
+}
+
+/// CPUs that there can ever be.
+fn cpus() -> Result<u32, LiveError> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, e)| kernel("cannot count the processors", e))?;
+    u32::try_from(cpus).map_err(|e| kernel("cannot count the processors", e))
+}
+
+/// Whether the kernel can run a loop that its verifier goes through only once.
+fn has_loop() -> bool {
+    let helper = aya::sys::BpfHelper::BPF_FUNC_loop;
+    aya::sys::is_helper_supported(aya::programs::ProgramType::TracePoint, helper).unwrap_or(false)
+}
+
 /// The settings, beside the offsets.
 fn config_of(setup: &Setup, offsets: Config) -> Config {
     let wanted = &setup.wanted;
@@ -406,7 +472,12 @@ fn config_of(setup: &Setup, offsets: Config) -> Config {
             Requests::Except(_) => RequestMode::Except,
         } as u32,
         summary_only: u32::from(setup.summary_only),
-        watermark: setup.buffer_bytes / 4,
+        max_bytes: setup.max_bytes.min(MAX_CAPTURE),
+        has_loop: u32::from(has_loop()),
+        user_stack: u32::from(setup.user_stack),
+        kernel_stack: u32::from(setup.kernel_stack),
+        // A process may end soon after its call, and with it what tells the names of the addresses in a stack.
+        watermark: if setup.user_stack { 0 } else { setup.buffer_bytes / 4 },
         ..offsets
     }
 }

@@ -3,7 +3,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use ioctl_trace_ebpf::{
-    CallRecord, FileIdentity, FileRecord, PATH_BYTES, ProcessRecord, RecordHeader, RecordKind, file_flags,
+    CallRecord, DataRecord, FileIdentity, FileRecord, PATH_BYTES, ProcessRecord, RecordHeader, RecordKind,
+    SegmentHeader, file_flags,
 };
 
 use super::{Batch, Source};
@@ -32,6 +33,23 @@ impl Scripted {
     pub fn call(&mut self, mut call: CallRecord) -> &mut Self {
         call.header.kind = RecordKind::Call as u16;
         self.raw(raw::bytes_of(&call))
+    }
+
+    /// Adds a call, and what its program got back: pieces of its memory by address.
+    pub fn call_returning(&mut self, mut call: CallRecord, memory: &[(u64, &[u8])]) -> &mut Self {
+        call.header.kind = RecordKind::Call as u16;
+        let mut bytes = raw::bytes_of(&call);
+        memory.iter().for_each(|(address, piece)| bytes.extend(segment(*address, piece)));
+        self.raw(bytes)
+    }
+
+    /// Adds what a call is given, which the call itself has to say with [`INPUT`](ioctl_trace_ebpf::call_flags::INPUT).
+    pub fn input(&mut self, call: &CallRecord, memory: &[(u64, &[u8])]) -> &mut Self {
+        let header =
+            RecordHeader { kind: RecordKind::Data as u16, time_ns: call.header.time_ns, ..call.header };
+        let mut bytes = raw::bytes_of(&DataRecord { header, tid: call.tid, reserved: 0 });
+        memory.iter().for_each(|(address, piece)| bytes.extend(segment(*address, piece)));
+        self.raw(bytes)
     }
 
     /// Adds the path of a file as the kernel side would: components innermost first.
@@ -65,6 +83,16 @@ impl Scripted {
         process.header.kind = kind as u16;
         self.raw(raw::bytes_of(&process))
     }
+}
+
+/// A segment with its header, filled up to 8 bytes.
+fn segment(address: u64, piece: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+    let header = SegmentHeader { address, wanted: length, length, ..SegmentHeader::default() };
+    let mut bytes = raw::bytes_of(&header);
+    bytes.extend_from_slice(piece);
+    bytes.resize(bytes.len().next_multiple_of(8), 0);
+    bytes
 }
 
 impl Source for Scripted {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ioctl_registry::{DeviceKind, Registry};
 use ioctl_trace_ebpf::COMM_LEN;
 
-use crate::event::{Call, Comm, Device, Event, File, Outcome, Target};
+use crate::event::{Call, Comm, Data, Device, Event, File, Outcome, Target};
 
 pub(super) const TCGETS: u32 = 0x5401;
 pub(super) const TIOCGWINSZ: u32 = 0x5413;
@@ -37,6 +37,7 @@ pub(super) fn call(start_ns: u64) -> Made {
         compat: false,
         outcome: Outcome::Returned(0),
         target: Target::File(Arc::new(file)),
+        data: Data::default(),
     })
 }
 

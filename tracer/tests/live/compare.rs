@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
-use crate::trace::{events, have_root, ioctl_trace, number, run, stderr, text};
+use crate::{
+    fields,
+    trace::{events, have_root, ioctl_trace, number, run, stderr, text},
+};
 
 /// One call as both print it.
 #[derive(Debug, PartialEq, Eq, Clone)]
@@ -90,10 +93,23 @@ fn less_ambiguous(theirs: &Seen, mine: &Seen) -> Seen {
 fn compare(command: &[&str]) -> usize {
     let dir = tempfile::tempdir().expect("directory");
     let (mine, theirs) = (dir.path().join("ours.jsonl"), dir.path().join("strace.txt"));
+    let lines = dir.path().join("ours.txt");
     let mut traced = ioctl_trace(["-q", "-o"]);
-    traced.arg(&mine).args(["--", "strace", "-f", "-y", "-e", "trace=ioctl", "-e", "signal=none", "-o"]);
+    traced.arg(&mine).arg("-o").arg(&lines).args([
+        "--",
+        "strace",
+        "-f",
+        "-y",
+        "-e",
+        "trace=ioctl",
+        "-e",
+        "signal=none",
+        "-o",
+    ]);
     traced.arg(&theirs).args(command).env("TERM", "xterm");
     let output = run(traced);
+    let compared = fields::compare(&lines, &theirs, command);
+    println!("{compared} arguments compared");
     let (mine, theirs) = (ours(&mine), strace(&theirs));
     for (tid, theirs) in &theirs {
         let mine = mine.get(tid).map(Vec::as_slice).unwrap_or_default();

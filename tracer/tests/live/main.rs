@@ -4,11 +4,13 @@
 #![expect(clippy::expect_used, reason = "tests")]
 
 mod accounts;
+mod arguments;
 mod compare;
 mod compat;
 mod dashboard;
 mod errors;
 mod exact;
+mod fields;
 mod lifecycle;
 mod select;
 mod trace;

@@ -1,0 +1,121 @@
+//! What is known of a program's memory around a call: pieces of it, by address.
+
+use ioctl_registry::Memory;
+use ioctl_trace_ebpf::segment_flags;
+
+use crate::wire::Segment;
+
+/// Pieces of a program's memory at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// By address; none touches another.
+    ranges: Vec<Range>,
+    bytes: Vec<u8>,
+    /// There was more than the limit of a call.
+    pub truncated: bool,
+    /// Some of it could not be read.
+    pub unreadable: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    address: u64,
+    /// Where it lies in the bytes.
+    start: usize,
+    length: usize,
+}
+
+impl Image {
+    /// Puts segments together. Where two overlap the one that begins first counts.
+    #[must_use]
+    pub fn new(mut segments: Vec<Segment<'_>>) -> Self {
+        let mut image = Self::default();
+        segments.sort_by_key(|segment| segment.address);
+        for segment in segments {
+            image.truncated |= segment.flags & segment_flags::TRUNCATED != 0;
+            image.unreadable |= segment.flags & segment_flags::UNREADABLE != 0;
+            image.add(segment.address, segment.bytes);
+        }
+        image
+    }
+
+    /// Adds a piece that does not begin before any that is there.
+    fn add(&mut self, address: u64, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        if let Some(last) = self.ranges.last_mut() {
+            let length = u64::try_from(last.length).unwrap_or(u64::MAX);
+            if let Some(known) =
+                address.checked_sub(last.address).and_then(|offset| length.checked_sub(offset))
+            {
+                let more =
+                    usize::try_from(known).ok().and_then(|known| bytes.get(known..)).unwrap_or_default();
+                self.bytes.extend_from_slice(more);
+                last.length += more.len();
+                return;
+            }
+        }
+        self.ranges.push(Range { address, start: self.bytes.len(), length: bytes.len() });
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// Bytes that are known.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Memory for Image {
+    fn bytes(&self, address: u64, length: u64) -> &[u8] {
+        let next = self.ranges.partition_point(|range| range.address <= address);
+        let known = || {
+            let range = self.ranges.get(next.checked_sub(1)?)?;
+            let offset = usize::try_from(address - range.address).ok()?;
+            let left = range.length.checked_sub(offset)?;
+            let length = left.min(usize::try_from(length).unwrap_or(usize::MAX));
+            self.bytes.get(range.start + offset..)?.get(..length)
+        };
+        known().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioctl_trace_ebpf::SegmentKind;
+
+    use super::*;
+
+    fn image(pieces: &[(u64, &'static [u8])]) -> Image {
+        let segment =
+            |&(address, bytes)| Segment { address, wanted: 0, kind: SegmentKind::Memory, flags: 0, bytes };
+        Image::new(pieces.iter().map(segment).collect())
+    }
+
+    #[test]
+    fn pieces_that_touch_are_one() {
+        let image = image(&[(100, b"root"), (500, b"far"), (104, b"tail"), (102, b"XXtaXXX")]);
+        assert_eq!(image.bytes(100, 20), b"roottaXXX");
+        assert_eq!(image.bytes(103, 2), b"tt");
+        assert_eq!(image.bytes(500, 2), b"fa");
+        assert_eq!(
+            (image.bytes(99, 4), image.bytes(503, 1), image.bytes(u64::MAX, 9)),
+            (&b""[..], &b""[..], &b""[..])
+        );
+        assert_eq!(image.size(), 12);
+    }
+
+    #[test]
+    fn the_end_of_the_address_space_is_no_trap() {
+        let image = image(&[(u64::MAX - 1, b"abcdef"), (u64::MAX, b"x")]);
+        assert_eq!(image.bytes(u64::MAX, u64::MAX), b"bcdef");
+        assert!(Image::default().bytes(0, u64::MAX).is_empty());
+    }
+}

@@ -1,0 +1,560 @@
+//! Types into nodes: where in an element pointers lie, how long is what they point to, and what chooses it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use ioctl_registry::{
+    Arch, Base, Direction, Fact, Field, Layout, Registry, Request, Selector, Shape, Subcommand, What,
+};
+use ioctl_trace_ebpf::{Choice, ChoiceKey, NO_NODE, Node, Step, StepKind};
+
+use super::bits;
+
+/// Pointers behind pointers.
+const MAX_DEPTH: u32 = 6;
+/// Bytes of a text that only its NUL measures.
+pub const MAX_TEXT: u32 = 4096;
+/// Elements of an array within a struct whose steps are listed one by one; those of longer ones are found by the kernel
+/// side.
+const MAX_UNROLLED: u64 = 2;
+
+/// The nodes, each made once.
+pub struct Nodes<'r> {
+    registry: &'r Registry,
+    nodes: Vec<Node>,
+    steps: Vec<Step>,
+    choices: Vec<(ChoiceKey, Choice)>,
+    tables: u32,
+    /// Nodes by type and architecture; `None` while one is being made: a type that leads to itself leads no further.
+    known: HashMap<(String, Arch), Option<Target>>,
+    same: HashMap<(u32, Vec<Step>), u32>,
+}
+
+/// A node and the directions in which anything travels behind it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Target {
+    node: u32,
+    dir: u32,
+}
+
+/// A type around the present field of which something is known.
+struct Scope {
+    name: Arc<str>,
+    /// The present field, as a path from the type.
+    path: String,
+    /// What the type's fields say of the lengths of others: path, and the field that says it.
+    lengths: Vec<(String, Length)>,
+    /// What chooses among the type's members.
+    choosers: Vec<Chooser>,
+}
+
+/// A field that states a length.
+#[derive(Clone, Copy, Debug)]
+struct Length {
+    offset: u32,
+    width: u32,
+    factor: u32,
+    in_bytes: bool,
+}
+
+/// A field whose value chooses what lies at a place.
+#[derive(Clone, Debug)]
+struct Chooser {
+    /// The member, or pointer, that it decides about.
+    path: String,
+    /// The value; `None` always.
+    value: Option<Value>,
+    what: What,
+    dir: u32,
+}
+
+/// A value of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Value {
+    offset: u32,
+    width: u32,
+    mask: u32,
+    value: u32,
+}
+
+impl<'r> Nodes<'r> {
+    /// Only the node without steps.
+    pub fn new(registry: &'r Registry) -> Self {
+        Self {
+            registry,
+            nodes: vec![Node::default()],
+            steps: Vec::new(),
+            choices: Vec::new(),
+            tables: 0,
+            known: HashMap::new(),
+            same: HashMap::new(),
+        }
+    }
+
+    /// What the types are taken from.
+    pub const fn registry(&self) -> &'r Registry {
+        self.registry
+    }
+
+    /// What the maps hold.
+    pub fn finish(self) -> (Vec<Node>, Vec<Step>, Vec<(ChoiceKey, Choice)>) {
+        (self.nodes, self.steps, self.choices)
+    }
+
+    /// The node of elements of a size with these steps.
+    pub fn node(&mut self, size: u32, mut steps: Vec<Step>) -> u32 {
+        if steps.is_empty() {
+            return NO_NODE;
+        }
+        // What has a structure comes first: plain bytes may take all that the limit leaves.
+        steps.sort_by_key(|step| (step.node == NO_NODE && step.table == 0, step.length_width != 0));
+        steps.dedup();
+        let key = (size, steps);
+        if let Some(node) = self.same.get(&key) {
+            return *node;
+        }
+        let place = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        let node = place(self.nodes.len());
+        let first = place(self.steps.len());
+        self.nodes.push(Node { size, first, steps: place(key.1.len()), reserved: 0 });
+        self.steps.extend(&key.1);
+        self.same.insert(key, node);
+        node
+    }
+
+    /// The steps from what a request's argument points to.
+    pub fn root(&mut self, request: &Request, ty: &str, arch: Arch) -> Option<(Arc<Layout>, Vec<Step>)> {
+        let layout = self.registry.layout(ty, arch).ok()?;
+        let scope = self.scope(request.name().into(), &layout, 0);
+        let mut walk = Walk { nodes: self, arch, scopes: vec![scope], steps: Vec::new(), depth: 0 };
+        walk.value(&layout, 0, &[]);
+        walk.behind_selectors(request.name(), &layout);
+        let steps = walk.steps;
+        Some((layout, steps))
+    }
+
+    /// The node of a type's values.
+    fn target(&mut self, layout: &Arc<Layout>, depth: u32) -> Target {
+        let key = (layout.title(), layout.arch);
+        let named = !layout.name.is_empty();
+        if named && let Some(known) = self.known.get(&key) {
+            return known.unwrap_or_default();
+        }
+        if depth >= MAX_DEPTH {
+            return Target::default();
+        }
+        if named {
+            self.known.insert(key.clone(), None);
+        }
+        let mut walk = Walk { nodes: self, arch: layout.arch, scopes: Vec::new(), steps: Vec::new(), depth };
+        walk.value(layout, 0, &[]);
+        let steps = walk.steps;
+        let dir = steps.iter().fold(0, |dir, step| dir | step.dir);
+        let target = Target { node: self.node(u32::try_from(layout.size).unwrap_or(0), steps), dir };
+        if named {
+            self.known.insert(key, Some(target));
+        }
+        target
+    }
+
+    /// What is known of a type whose value begins at `offset`.
+    fn scope(&self, name: Arc<str>, layout: &Arc<Layout>, offset: u32) -> Scope {
+        let mut lengths = Vec::new();
+        for (path, facts) in self.registry.facts_of(&name) {
+            for fact in facts {
+                let (measured, factor, in_bytes) = match fact {
+                    Fact::Count(measured, factor) => (measured, *factor, false),
+                    Fact::Bytes(measured, factor) => (measured, *factor, true),
+                    _ => continue,
+                };
+                let Some((at, width)) = number_at(layout, path) else { continue };
+                let factor = u32::try_from(factor).unwrap_or(u32::MAX);
+                lengths.push((measured.to_string(), Length { offset: offset + at, width, factor, in_bytes }));
+            }
+        }
+        let choosers = self.choosers(&name, layout, offset);
+        Scope { name, path: String::new(), lengths, choosers }
+    }
+
+    /// What chooses among the members of a type.
+    fn choosers(&self, name: &str, layout: &Arc<Layout>, offset: u32) -> Vec<Chooser> {
+        let chooser = |command: &Subcommand| {
+            let target = command.target()?;
+            let [path] = target.path.as_slice() else { return None };
+            let value = match value(&command.selector()?, command.value, layout, offset) {
+                Tag::Field(value) => Some(value),
+                Tag::Always => None,
+                Tag::Elsewhere => return None,
+            };
+            let dir = bits(command.dir.unwrap_or(Direction::ReadWrite));
+            Some(Chooser { path: path.clone(), value, what: target.what, dir })
+        };
+        self.registry.subcommands_of(name).filter_map(chooser).collect()
+    }
+
+    /// A table of what values choose.
+    fn table(&mut self, choices: impl IntoIterator<Item = (u32, Choice)>) -> u32 {
+        self.tables += 1;
+        let table = self.tables;
+        let entry = |(value, choice)| (ChoiceKey { table, value }, choice);
+        self.choices.extend(choices.into_iter().map(entry));
+        table
+    }
+}
+
+/// Where the value is that chooses.
+enum Tag {
+    /// In the type itself.
+    Field(Value),
+    /// Nothing to look at.
+    Always,
+    /// Not where the kernel side could look.
+    Elsewhere,
+}
+
+fn value(selector: &Selector, value: Option<i128>, layout: &Arc<Layout>, offset: u32) -> Tag {
+    let Base::Field(paths) = &selector.base else {
+        return if selector.base == Base::Argument { Tag::Elsewhere } else { Tag::Always };
+    };
+    let ([path], Some(value)) = (paths.as_slice(), value) else { return Tag::Elsewhere };
+    let Some((at, width)) = number_at(layout, path) else { return Tag::Elsewhere };
+    let mask = selector.mask.map_or(u32::MAX, low);
+    Tag::Field(Value { offset: offset + at, width, mask, value: low(value as u64) & mask })
+}
+
+/// The lowest 32 bits.
+fn low(value: u64) -> u32 {
+    (value & u64::from(u32::MAX)) as u32
+}
+
+/// Offset and bytes of a number in a type.
+fn number_at(layout: &Arc<Layout>, path: &str) -> Option<(u32, u32)> {
+    let place = layout.place(path)?;
+    let is_number = matches!(place.layout.shape, Shape::Scalar(_) | Shape::Enumeration(_));
+    let whole = place.bits.is_none() && is_number && matches!(place.layout.size, 1 | 2 | 4 | 8);
+    whole.then_some((u32::try_from(place.offset).ok()?, u32::try_from(place.layout.size).ok()?))
+}
+
+/// The way through one type.
+struct Walk<'n, 'r> {
+    nodes: &'n mut Nodes<'r>,
+    arch: Arch,
+    scopes: Vec<Scope>,
+    steps: Vec<Step>,
+    depth: u32,
+}
+
+impl Walk<'_, '_> {
+    /// A value at an offset of the element, which is there if one of the conditions holds; without any, always.
+    fn value(&mut self, layout: &Arc<Layout>, offset: u32, conditions: &[Value]) {
+        match &layout.shape {
+            Shape::Record(record) => {
+                let scoped = !layout.name.is_empty();
+                if scoped {
+                    let scope = self.nodes.scope(Arc::clone(&layout.name), layout, offset);
+                    self.scopes.push(scope);
+                }
+                for field in &record.fields {
+                    self.field(field, record.is_union, offset, conditions);
+                }
+                if scoped {
+                    self.retyped(layout, offset);
+                    self.scopes.pop();
+                }
+            }
+            Shape::Array(element, Some(length)) => self.row(element, *length, offset, conditions),
+            _ => {}
+        }
+    }
+
+    /// A row of elements that are part of the value.
+    fn row(&mut self, element: &Arc<Layout>, length: u64, offset: u32, conditions: &[Value]) {
+        if !matches!(element.shape, Shape::Record(_) | Shape::Array(..)) {
+            return;
+        }
+        let size = u32::try_from(element.size).unwrap_or(u32::MAX);
+        if length <= MAX_UNROLLED {
+            for place in 0..u32::try_from(length).unwrap_or(0) {
+                self.value(element, offset.saturating_add(place.saturating_mul(size)), conditions);
+            }
+            return;
+        }
+        let target = self.nodes.target(element, self.depth + 1);
+        let unit = u32::try_from(element.size.saturating_mul(length)).unwrap_or(u32::MAX);
+        if target.node != NO_NODE {
+            self.step(Step { offset, unit, ..Step::default() }, target, conditions);
+        }
+    }
+
+    fn field(&mut self, field: &Field, of_union: bool, base: u32, conditions: &[Value]) {
+        let Ok(within) = u32::try_from(field.offset) else { return };
+        let offset = base.saturating_add(within);
+        let lengths: Vec<usize> = self.scopes.iter().map(|scope| scope.path.len()).collect();
+        self.enter(&field.name);
+        if field.bits.is_none() {
+            let chosen = if of_union { self.chosen() } else { Some(Vec::new()) };
+            if let Some(chosen) = chosen {
+                let conditions = if chosen.is_empty() { conditions } else { &chosen };
+                self.content(field, offset, conditions);
+            }
+        }
+        for (scope, length) in self.scopes.iter_mut().zip(lengths) {
+            scope.path.truncate(length);
+        }
+    }
+
+    fn enter(&mut self, name: &str) {
+        if name.is_empty() {
+            return;
+        }
+        for Scope { path, .. } in &mut self.scopes {
+            if !path.is_empty() {
+                path.push('.');
+            }
+            path.push_str(name);
+        }
+    }
+
+    /// When the present member of a union is in use: `None` if never as far as is known, no values if nothing is known.
+    fn chosen(&self) -> Option<Vec<Value>> {
+        let mut tagged = false;
+        let mut values = Vec::new();
+        for scope in &self.scopes {
+            let parent = scope.path.rsplit_once('.').map_or("", |(parent, _)| parent);
+            for chooser in &scope.choosers {
+                let below = |of: &str| {
+                    of.is_empty() || chooser.path.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'))
+                };
+                let mine = chooser.path == scope.path || below(&scope.path);
+                match (mine, chooser.value) {
+                    (true, None) => return Some(Vec::new()),
+                    (true, Some(value)) => values.push(value),
+                    (false, _) => tagged |= below(parent) && !parent.is_empty(),
+                }
+            }
+        }
+        if values.is_empty() && tagged { None } else { Some(values) }
+    }
+
+    fn content(&mut self, field: &Field, offset: u32, conditions: &[Value]) {
+        let layout = &field.layout;
+        if let Shape::Array(element, None) = &layout.shape {
+            if let Some(length) = self.length() {
+                let step = measured(length, element, Step { offset, ..Step::default() });
+                let target = self.nodes.target(element, self.depth + 1);
+                self.step(step, target, conditions);
+            }
+            return;
+        }
+        let pointer = u32::try_from(layout.size).ok().filter(|size| matches!(size, 4 | 8));
+        let scalar = matches!(layout.shape, Shape::Scalar(_) | Shape::Pointer(_));
+        if let (Some(pointer), true) = (pointer, scalar) {
+            let step = Step { offset, pointer, ..Step::default() };
+            if self.fact(|fact| matches!(fact, Fact::Fd).then_some(())).is_some() {
+                let step = Step { kind: StepKind::Descriptor as u32, ..step };
+                self.step(step, Target::default(), conditions);
+            } else if !self.chosen_pointee(step)
+                && let Some((dir, ty)) = self.pointee()
+                && let Some((step, target)) = self.to(Step { dir: bits(dir), ..step }, &ty)
+            {
+                self.step(step, target, conditions);
+            }
+            return;
+        }
+        self.retyped(layout, offset);
+        self.value(layout, offset, conditions);
+    }
+
+    /// What the present field points to, as facts have it.
+    fn pointee(&self) -> Option<(Direction, String)> {
+        let pointee = |fact: &Fact| match fact {
+            Fact::Pointer(dir, ty) => Some((*dir, ty.to_string())),
+            _ => None,
+        };
+        // One without a direction must not be followed.
+        self.fact(pointee).and_then(|(dir, ty)| Some((dir?, ty)))
+    }
+
+    /// A fact about the present field; the outermost type that has one knows best.
+    fn fact<T>(&self, which: impl Fn(&Fact) -> Option<T>) -> Option<T> {
+        let registry = self.nodes.registry;
+        self.scopes.iter().find_map(|scope| registry.facts(&scope.name, &scope.path).iter().find_map(&which))
+    }
+
+    /// What states the length of the present field.
+    fn length(&self) -> Option<Length> {
+        self.scopes.iter().find_map(|scope| {
+            scope.lengths.iter().find(|(path, _)| *path == scope.path).map(|(_, length)| *length)
+        })
+    }
+
+    /// Completes a step to a type, or to several values of it where its name ends in `[]`.
+    fn to(&mut self, mut step: Step, ty: &str) -> Option<(Step, Target)> {
+        let (element, several) = ty.strip_suffix("[]").map_or((ty, false), |element| (element, true));
+        let layout = self.nodes.registry.layout(element, self.arch).ok()?;
+        let size = u32::try_from(layout.size).ok()?;
+        match self.length() {
+            Some(length) => step = measured(length, &layout, step),
+            None if several && element == "char" => {
+                (step.unit, step.kind) = (MAX_TEXT, StepKind::Text as u32)
+            }
+            None => step.unit = size,
+        }
+        let target = self.nodes.target(&layout, self.depth + 1);
+        Some((step, target))
+    }
+
+    /// Steps of a pointer that leads to what a value chooses. `false` if nothing of the kind is known.
+    fn chosen_pointee(&mut self, step: Step) -> bool {
+        let rows = self.rows(|what| match what {
+            What::Pointee(ty) => Some(ty.clone()),
+            _ => None,
+        });
+        self.choose(step, &rows);
+        !rows.is_empty()
+    }
+
+    /// Steps to bytes that are of another type than the declared one: where that is longer, or leads further.
+    fn retyped(&mut self, declared: &Layout, offset: u32) {
+        let mut rows = self.rows(|what| match what {
+            What::Bytes(ty) => Some(ty.clone()),
+            _ => None,
+        });
+        rows.retain(|(_, _, ty)| {
+            let layout = self.nodes.registry.layout(ty, self.arch);
+            layout.is_ok_and(|layout| {
+                layout.size > declared.size || self.nodes.target(&layout, self.depth + 1).node != NO_NODE
+            })
+        });
+        self.choose(Step { offset, ..Step::default() }, &rows);
+    }
+
+    /// What is said of the present field, or of the present type as a whole.
+    fn rows(&self, what: impl Fn(&What) -> Option<String>) -> Vec<Row> {
+        let scopes = self.scopes.iter();
+        let choosers =
+            scopes.flat_map(|scope| scope.choosers.iter().filter(|chooser| chooser.path == scope.path));
+        choosers.filter_map(|chooser| Some((chooser.value, chooser.dir, what(&chooser.what)?))).collect()
+    }
+
+    /// Adds a step for all types that values of one field choose, and one for each that is always there.
+    fn choose(&mut self, step: Step, rows: &[Row]) {
+        let mut chosen: Vec<(Value, Choice, Step)> = Vec::new();
+        for (value, dir, ty) in rows {
+            let Some((to, target)) = self.to(step, ty) else { continue };
+            let dir = dir | target.dir;
+            match value {
+                None => self.step(Step { dir, ..to }, target, &[]),
+                Some(value) => {
+                    let size = if to.length_width == 0 { to.unit } else { 0 };
+                    chosen.push((*value, Choice { node: target.node, size, dir, kind: to.kind }, to));
+                }
+            }
+        }
+        while let Some((first, _, to)) = chosen.first().copied() {
+            let of_field = |(value, ..): &(Value, Choice, Step)| value.place() == first.place();
+            let choices: Vec<_> = chosen
+                .iter()
+                .filter(|row| of_field(row))
+                .map(|(value, choice, _)| (value.value, *choice))
+                .collect();
+            chosen.retain(|row| !of_field(row));
+            let dir = choices.iter().fold(0, |dir, (_, choice)| dir | choice.dir);
+            let table = self.nodes.table(choices);
+            self.steps.push(first.chooses(Step { dir, table, ..to }));
+        }
+    }
+
+    /// Adds a step, once for each field that its conditions look at.
+    fn step(&mut self, mut step: Step, target: Target, conditions: &[Value]) {
+        step.node = target.node;
+        // What lies behind has to be found in both directions in which any of it travels.
+        step.dir |= target.dir;
+        let Some(first) = conditions.first() else {
+            self.steps.push(step);
+            return;
+        };
+        let choice = Choice { node: step.node, size: 0, dir: step.dir, kind: step.kind };
+        let same = conditions.iter().filter(|value| value.place() == first.place());
+        let table = self.nodes.table(same.map(|value| (value.value, choice)));
+        self.steps.push(first.chooses(Step { table, ..step }));
+    }
+
+    /// Steps to what a request's selectors find behind a pointer: first what they look at, then what that chooses.
+    fn behind_selectors(&mut self, request: &str, layout: &Arc<Layout>) {
+        let registry = self.nodes.registry;
+        let mut groups: Vec<(String, Value, Vec<Row>)> = Vec::new();
+        for command in registry.subcommands_of(request) {
+            let (Some(selector), Some(target)) = (command.selector(), command.target()) else { continue };
+            let (Base::Field(paths), Some(value)) = (&selector.base, command.value) else { continue };
+            let ([pointer, field], [path], What::Pointee(ty)) =
+                (paths.as_slice(), target.path.as_slice(), &target.what)
+            else {
+                continue;
+            };
+            if path != pointer {
+                continue;
+            }
+            let value = Value { value: low(value as u64), ..behind(field, self.arch) };
+            let row = (Some(value), bits(command.dir.unwrap_or(Direction::ReadWrite)), ty.clone());
+            match groups.iter_mut().find(|(of, at, _)| of == pointer && at.place() == value.place()) {
+                Some((_, _, rows)) => rows.push(row),
+                None => groups.push((pointer.clone(), value, vec![row])),
+            }
+        }
+        for (pointer, value, rows) in groups {
+            let Some((offset, width)) = pointer_at(layout, &pointer) else { continue };
+            let mut inner =
+                Walk { nodes: self.nodes, arch: self.arch, scopes: Vec::new(), steps: Vec::new(), depth: 1 };
+            inner.choose(Step::default(), &rows);
+            let steps = inner.steps;
+            let dir = steps.iter().fold(bits(Direction::ReadWrite), |dir, step| dir | step.dir);
+            let node = self.nodes.node(0, steps);
+            let unit = value.offset + value.width;
+            self.steps.push(Step { offset, pointer: width, dir, node, unit, ..Step::default() });
+        }
+    }
+}
+
+/// A type that something is chosen to be: the value that does, the direction, and its name.
+type Row = (Option<Value>, u32, String);
+
+impl Value {
+    /// What it is a value of.
+    const fn place(&self) -> (u32, u32, u32) {
+        (self.offset, self.width, self.mask)
+    }
+
+    /// A step that looks at this field.
+    const fn chooses(&self, step: Step) -> Step {
+        Step { choice_offset: self.offset, choice_width: self.width, choice_mask: self.mask, ..step }
+    }
+}
+
+/// A number behind a pointer to something of which no type is known: one of several `ulong`, or the `u32` at its
+/// beginning.
+fn behind(field: &str, arch: Arch) -> Value {
+    let word = u32::try_from(arch.pointer_size()).unwrap_or(8);
+    let index = field.strip_prefix('[').and_then(|index| index.strip_suffix(']')?.parse::<u32>().ok());
+    match index {
+        Some(index) => Value { offset: index.saturating_mul(word), width: word, mask: u32::MAX, value: 0 },
+        None => Value { offset: 0, width: 4, mask: u32::MAX, value: 0 },
+    }
+}
+
+/// Offset and bytes of an address in a type.
+fn pointer_at(layout: &Arc<Layout>, path: &str) -> Option<(u32, u32)> {
+    let place = layout.place(path)?;
+    let size = u32::try_from(place.layout.size).ok().filter(|size| matches!(size, 4 | 8))?;
+    Some((u32::try_from(place.offset).ok()?, size))
+}
+
+/// A step whose length a field states.
+fn measured(length: Length, element: &Arc<Layout>, step: Step) -> Step {
+    let unit = if length.in_bytes { 1 } else { u32::try_from(element.size).unwrap_or(u32::MAX) };
+    Step {
+        length_offset: length.offset,
+        length_width: length.width,
+        unit: unit.saturating_mul(length.factor),
+        ..step
+    }
+}
