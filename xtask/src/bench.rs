@@ -37,22 +37,63 @@ struct Tracer {
     argv: &'static [&'static str],
     /// The loop's command line is passed as one argument.
     quoted: bool,
+    /// Bytes that each call of the loop hands over; without any it asks how much a pipe holds, which takes 4 bytes back.
+    bytes: Option<&'static str>,
 }
 
 const TRACERS: &[Tracer] = &[
-    Tracer { name: "plain", calls: 2_000_000, argv: &[], quoted: false },
-    Tracer { name: "ioctl-trace -c", calls: 1_000_000, argv: &["{trace}", "-q", "-c", "--"], quoted: false },
+    Tracer { name: "plain", calls: 2_000_000, argv: &[], quoted: false, bytes: None },
+    Tracer {
+        name: "ioctl-trace -c",
+        calls: 1_000_000,
+        argv: &["{trace}", "-q", "-c", "--"],
+        quoted: false,
+        bytes: None,
+    },
     Tracer {
         name: "ioctl-trace -o x.txt",
         calls: 500_000,
         argv: &["{trace}", "-q", "-o", "{dir}/x.txt", "--"],
         quoted: false,
+        bytes: None,
     },
     Tracer {
         name: "ioctl-trace -o x.jsonl",
         calls: 500_000,
         argv: &["{trace}", "-q", "-o", "{dir}/x.jsonl", "--"],
         quoted: false,
+        bytes: None,
+    },
+    Tracer {
+        name: "ioctl-trace --max-bytes 0 -o x.txt",
+        calls: 500_000,
+        argv: &["{trace}", "-q", "--max-bytes", "0", "-o", "{dir}/x.txt", "--"],
+        quoted: false,
+        bytes: None,
+    },
+    Tracer { name: "plain, 16 bytes", calls: 500_000, argv: &[], quoted: false, bytes: Some("16") },
+    Tracer {
+        name: "ioctl-trace -o x.txt, 16 bytes",
+        calls: 500_000,
+        argv: &["{trace}", "-q", "-o", "{dir}/x.txt", "--"],
+        quoted: false,
+        bytes: Some("16"),
+    },
+    Tracer { name: "plain, 208 bytes", calls: 500_000, argv: &[], quoted: false, bytes: Some("208") },
+    Tracer {
+        name: "ioctl-trace -o x.txt, 208 bytes",
+        calls: 500_000,
+        argv: &["{trace}", "-q", "-o", "{dir}/x.txt", "--"],
+        quoted: false,
+        bytes: Some("208"),
+    },
+    Tracer { name: "plain, 4096 bytes", calls: 500_000, argv: &[], quoted: false, bytes: Some("4096") },
+    Tracer {
+        name: "ioctl-trace -o x.txt, 4096 bytes",
+        calls: 500_000,
+        argv: &["{trace}", "-q", "-o", "{dir}/x.txt", "--"],
+        quoted: false,
+        bytes: Some("4096"),
     },
     Tracer {
         name: "bpftrace count",
@@ -67,6 +108,7 @@ const TRACERS: &[Tracer] = &[
             "-c",
         ],
         quoted: true,
+        bytes: None,
     },
     Tracer {
         name: "bpftrace printf",
@@ -81,30 +123,35 @@ const TRACERS: &[Tracer] = &[
             "-c",
         ],
         quoted: true,
+        bytes: None,
     },
     Tracer {
         name: "perf trace",
         calls: 200_000,
         argv: &["perf", "trace", "-e", "ioctl", "-o", "{dir}/perf.txt", "--"],
         quoted: false,
+        bytes: None,
     },
     Tracer {
         name: "strace -c",
         calls: 20_000,
         argv: &["strace", "-f", "-c", "-e", "trace=ioctl", "-o", "{dir}/strace.txt"],
         quoted: false,
+        bytes: None,
     },
     Tracer {
         name: "strace",
         calls: 20_000,
         argv: &["strace", "-f", "-e", "trace=ioctl", "-o", "{dir}/strace.txt"],
         quoted: false,
+        bytes: None,
     },
     Tracer {
         name: "strace --seccomp-bpf",
         calls: 20_000,
         argv: &["strace", "-f", "--seccomp-bpf", "-e", "trace=ioctl", "-o", "{dir}/strace.txt"],
         quoted: false,
+        bytes: None,
     },
 ];
 
@@ -162,7 +209,12 @@ impl Bench {
             text.replace("{trace}", &self.trace.to_string_lossy())
                 .replace("{dir}", &self.dir.to_string_lossy())
         };
-        let load = [self.load.to_string_lossy().into_owned(), "--loop".to_owned(), tracer.calls.to_string()];
+        let mut load = vec![self.load.to_string_lossy().into_owned()];
+        match tracer.bytes {
+            Some(bytes) => load.extend(["--loop-sized".to_owned(), bytes.to_owned()]),
+            None => load.push("--loop".to_owned()),
+        }
+        load.push(tracer.calls.to_string());
         let mut argv: Vec<String> = tracer.argv.iter().map(|arg| fill(arg)).collect();
         if tracer.quoted {
             argv.push(load.join(" "))
@@ -213,14 +265,17 @@ fn version(program: &str, args: &[&str]) -> String {
 }
 
 fn report(medians: &[f64], start_ms: f64, turns: usize) -> String {
+    // Against the same load without a tracer.
     let added = |name: &str| {
-        let plain = medians.first().copied().unwrap_or(f64::NAN);
-        TRACERS.iter().zip(medians).find(|(t, _)| t.name == name).map_or(f64::NAN, |(_, m)| m - plain)
+        let rows = || TRACERS.iter().zip(medians);
+        let Some((tracer, ns)) = rows().find(|(t, _)| t.name == name) else { return f64::NAN };
+        let plain = rows().find(|(t, _)| t.argv.is_empty() && t.bytes == tracer.bytes);
+        plain.map_or(f64::NAN, |(_, plain)| ns - plain)
     };
     let ours = added("ioctl-trace -c");
     let mut text = format!(
         "# Benchmarks\n\nWritten by `cargo xtask bench --save`. The load is one thread that calls `ioctl(pipe, FIONREAD)` in a loop; it times\n\
-         itself. All tracers ran in turns within one run; each figure is the median of {turns} turns.\n\n\
+         itself. Rows with a number of bytes are of a load that hands over as many with an unknown request. All tracers ran in turns within one run; each figure is the median of {turns} turns.\n\n\
          - Machine: {}, {} CPUs, Linux {}\n- {}\n- {}\n- {}\n\n\
          | tracer | ns per call | added | added, relative to `ioctl-trace -c` |\n|---|---:|---:|---:|\n",
         cpu_model(),
