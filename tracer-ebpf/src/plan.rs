@@ -96,8 +96,10 @@ pub struct Step {
     pub unit: u32,
     /// A [`StepKind`].
     pub kind: u32,
-    /// Table of the map `CHOICES` that gives the node, 0 for none: then a value that is not in the table leads nowhere.
+    /// Table of the map `CHOICES` that gives the node, 0 for none.
     pub table: u32,
+    /// The directions in which `node` travels where the value is not in the table: 0 if such a value leads nowhere.
+    pub otherwise: u32,
     /// Where in the element the value stands that chooses.
     pub choice_offset: u32,
     /// Bytes of that field.
@@ -187,7 +189,7 @@ pub struct SegmentHeader {
 const _: () = {
     assert!(size_of::<Plan>() == 32);
     assert!(size_of::<Node>() == 16);
-    assert!(size_of::<Step>() == 48);
+    assert!(size_of::<Step>() == 52);
     assert!(size_of::<Choice>() == 16);
     assert!(size_of::<SegmentHeader>() == 24);
 };

@@ -164,6 +164,12 @@ impl Pipeline {
         Ok(Self { stop, reader, writer })
     }
 
+    /// Whether the outputs, or the source, have ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.reader.is_finished() || self.writer.is_finished()
+    }
+
     /// Lets the reader take what is left in the source and ends both threads. Gives back the stage, to add what is
     /// known only afterwards, and how it went.
     pub fn finish(self) -> (Option<Stage>, End) {

@@ -191,7 +191,10 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     let attached = live.attach(plan.setup.wanted.pids.is_some());
     let exit = match attached.map_err(SessionError::from).and_then(|()| start_targets(&mut live, &plan)) {
         Ok(command) => {
-            if let Err(error) = live.prepare_compat() {
+            if let Err(error) = live.prepare_compat()
+                // Without a reader there is no ring buffer either, and nobody to be told.
+                && !pipeline.has_ended()
+            {
                 log::warn!("32-bit programs cannot be watched: {error}");
             }
             if let Some(attached) = plan.attached.take() {

@@ -397,12 +397,22 @@ impl Work {
         if step.table != 0 {
             let value = self.field(found, start, step.choice_offset, step.choice_width)? as u32;
             let key = ChoiceKey { table: step.table, value: value & step.choice_mask };
-            // SAFETY: as above.
-            let choice = unsafe { *CHOICES.get_ptr(key)? };
-            node = choice.node;
-            travels = choice.dir;
-            size = choice.size;
-            kind = choice.kind;
+            match CHOICES.get_ptr(key) {
+                Some(choice) => {
+                    // SAFETY: as above.
+                    let choice = unsafe { &*choice };
+                    node = choice.node;
+                    travels = choice.dir;
+                    size = choice.size;
+                    kind = choice.kind;
+                }
+                None => {
+                    travels = step.otherwise;
+                    if travels == 0 {
+                        return None;
+                    }
+                }
+            }
         }
         if kind == StepKind::Descriptor as u32 {
             self.descriptor(self.field(found, start, step.offset, step.pointer)? as u32);

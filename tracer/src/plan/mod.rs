@@ -98,12 +98,19 @@ fn of_request(nodes: &mut Nodes<'_>, request: &Request, arch: Arch) -> Option<(P
         Arg::Unknown => return None,
         Arg::None => return Some((plan, Vec::new())),
         Arg::Value(_) => return Some((Plan { arg_is_fd: is_fd("@arg").into(), ..plan }, Vec::new())),
+        // Some headers state the type of the argument itself, where its pointee's belongs.
+        Arg::Pointer(ty) if ty.starts_with("struct ") => ty.trim_end_matches('*').to_owned(),
         Arg::Pointer(ty) => ty.into_owned(),
     };
     let (layout, steps) = nodes.root(request, &ty, arch)?;
     let dir = bits(request.dir().unwrap_or(Direction::ReadWrite));
-    let is_text = layout.size == 0 && is_open_text(&layout);
-    let size = if is_text { nodes::MAX_TEXT } else { u32::try_from(layout.size).ok()? };
+    let is_text = is_open_text(&layout);
+    let size = match &layout.shape {
+        _ if is_text => nodes::MAX_TEXT,
+        // Of several nobody knows how many.
+        Shape::Array(element, None) => u32::try_from(element.size).ok()?,
+        _ => u32::try_from(layout.size).ok()?,
+    };
     let dir_of_steps = steps.iter().fold(0, |dir, step| dir | step.dir);
     let on_success = if dir == PLAN_OUT && dir_of_steps & PLAN_IN == 0 { PLAN_OUT } else { 0 };
     Some((Plan { size, dir, on_success, text: is_text.into(), ..plan }, steps))

@@ -337,7 +337,10 @@ impl Walk<'_, '_> {
 
     fn content(&mut self, field: &Field, offset: u32, conditions: &[Value]) {
         let layout = &field.layout;
-        if let Shape::Array(element, None) = &layout.shape {
+        // A row of one at the end is how headers wrote one of any length before C had these.
+        if let Shape::Array(element, None | Some(1)) = &layout.shape
+            && (layout.size == 0 || self.length().is_some())
+        {
             if let Some(length) = self.length() {
                 let step = measured(length, element, Step { offset, ..Step::default() });
                 let target = self.nodes.target(element, self.depth + 1);
@@ -352,9 +355,12 @@ impl Walk<'_, '_> {
             if self.fact(|fact| matches!(fact, Fact::Fd).then_some(())).is_some() {
                 let step = Step { kind: StepKind::Descriptor as u32, ..step };
                 self.step(step, Target::default(), conditions);
-            } else if !self.chosen_pointee(step)
-                && let Some((dir, ty)) = self.pointee()
-                && let Some((step, target)) = self.to(Step { dir: bits(dir), ..step }, &ty)
+                return;
+            }
+            let pointee = self.pointee();
+            let pointee = pointee.and_then(|(dir, ty)| self.to(Step { dir: bits(dir), ..step }, &ty));
+            if !self.chosen_pointee(step, pointee)
+                && let Some((step, target)) = pointee
             {
                 self.step(step, target, conditions);
             }
@@ -403,13 +409,14 @@ impl Walk<'_, '_> {
         Some((step, target))
     }
 
-    /// Steps of a pointer that leads to what a value chooses. `false` if nothing of the kind is known.
-    fn chosen_pointee(&mut self, step: Step) -> bool {
+    /// Steps of a pointer that leads to what a value chooses, and to something else with any other value. `false` if
+    /// nothing of the kind is known.
+    fn chosen_pointee(&mut self, step: Step, otherwise: Option<(Step, Target)>) -> bool {
         let rows = self.rows(|what| match what {
             What::Pointee(ty) => Some(ty.clone()),
             _ => None,
         });
-        self.choose(step, &rows);
+        self.choose(step, &rows, otherwise);
         !rows.is_empty()
     }
 
@@ -425,7 +432,7 @@ impl Walk<'_, '_> {
                 layout.size > declared.size || self.nodes.target(&layout, self.depth + 1).node != NO_NODE
             })
         });
-        self.choose(Step { offset, ..Step::default() }, &rows);
+        self.choose(Step { offset, ..Step::default() }, &rows, None);
     }
 
     /// What is said of the present field, or of the present type as a whole.
@@ -437,7 +444,7 @@ impl Walk<'_, '_> {
     }
 
     /// Adds a step for all types that values of one field choose, and one for each that is always there.
-    fn choose(&mut self, step: Step, rows: &[Row]) {
+    fn choose(&mut self, step: Step, rows: &[Row], otherwise: Option<(Step, Target)>) {
         let mut chosen: Vec<(Value, Choice, Step)> = Vec::new();
         for (value, dir, ty) in rows {
             let Some((to, target)) = self.to(step, ty) else { continue };
@@ -460,7 +467,14 @@ impl Walk<'_, '_> {
             chosen.retain(|row| !of_field(row));
             let dir = choices.iter().fold(0, |dir, (_, choice)| dir | choice.dir);
             let table = self.nodes.table(choices);
-            self.steps.push(first.chooses(Step { dir, table, ..to }));
+            let step = match otherwise {
+                Some((step, target)) => {
+                    let otherwise = step.dir | target.dir;
+                    Step { dir: dir | otherwise, otherwise, node: target.node, table, ..step }
+                }
+                None => Step { dir, table, ..to },
+            };
+            self.steps.push(first.chooses(step));
         }
     }
 
@@ -505,7 +519,7 @@ impl Walk<'_, '_> {
             let Some((offset, width)) = pointer_at(layout, &pointer) else { continue };
             let mut inner =
                 Walk { nodes: self.nodes, arch: self.arch, scopes: Vec::new(), steps: Vec::new(), depth: 1 };
-            inner.choose(Step::default(), &rows);
+            inner.choose(Step::default(), &rows, None);
             let steps = inner.steps;
             let dir = steps.iter().fold(bits(Direction::ReadWrite), |dir, step| dir | step.dir);
             let node = self.nodes.node(0, steps);
