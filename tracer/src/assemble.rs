@@ -32,6 +32,7 @@ const HUGETLBFS: u64 = 0x9584_58f6;
 
 /// What a record turned into.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are calls")]
 pub enum Assembled {
     /// A call, ready to be decoded.
     Call(Call),

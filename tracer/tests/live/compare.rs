@@ -109,7 +109,7 @@ fn compare(command: &[&str]) -> usize {
     traced.arg(&theirs).args(command).env("TERM", "xterm");
     let output = run(traced);
     let compared = fields::compare(&lines, &theirs, command);
-    println!("{compared} arguments compared");
+    eprintln!("{compared} arguments compared");
     let (mine, theirs) = (ours(&mine), strace(&theirs));
     for (tid, theirs) in &theirs {
         let mine = mine.get(tid).map(Vec::as_slice).unwrap_or_default();
