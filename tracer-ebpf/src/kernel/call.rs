@@ -148,26 +148,28 @@ fn fatal_signal_pending() -> bool {
     matches!(read::<u64>(current_task(), config!(task_pending_off)), Ok(pending) if pending & SIGKILL_BIT != 0)
 }
 
-/// The record of a call, whose fields but `ret` are those of the running task.
+/// Fills the record of a call of the running task: in its place, because the stack has no room for one.
+///
+/// # Safety
+/// `to` must be valid for writing.
 #[inline(always)]
-fn record(slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) -> CallRecord {
+unsafe fn fill(to: *mut CallRecord, slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) {
     let uid_gid = bpf_get_current_uid_gid();
-    // SAFETY: the helper has no preconditions.
-    let cgroup = unsafe { generated::bpf_get_current_cgroup_id() };
-    CallRecord {
-        header: header(RecordKind::Call, flags, slot.enter_ns),
-        duration_ns,
-        ret,
-        arg: slot.arg,
-        cgroup,
-        fd: slot.fd,
-        request: slot.request,
-        tgid: slot.tgid,
-        tid,
-        uid: uid_gid as u32,
-        gid: (uid_gid >> 32) as u32,
-        comm: bpf_get_current_comm().unwrap_or_default(),
-        file: slot.file,
+    // SAFETY: see above; the helper has no preconditions.
+    unsafe {
+        (*to).header = header(RecordKind::Call, flags, slot.enter_ns);
+        (*to).duration_ns = duration_ns;
+        (*to).ret = ret;
+        (*to).arg = slot.arg;
+        (*to).cgroup = generated::bpf_get_current_cgroup_id();
+        (*to).fd = slot.fd;
+        (*to).request = slot.request;
+        (*to).tgid = slot.tgid;
+        (*to).tid = tid;
+        (*to).uid = uid_gid as u32;
+        (*to).gid = (uid_gid >> 32) as u32;
+        (*to).comm = bpf_get_current_comm().unwrap_or_default();
+        (*to).file = slot.file;
     }
 }
 
@@ -178,7 +180,7 @@ fn send<C: EbpfContext>(ctx: &C, slot: &InFlight, tid: u32, duration_ns: u64, re
         Some(work) => {
             let head = work.head::<CallRecord>();
             // SAFETY: the head is room for the record.
-            unsafe { head.write(record(slot, tid, duration_ns, ret, flags)) };
+            unsafe { fill(head, slot, tid, duration_ns, ret, flags) };
             if config!(user_stack) != 0 {
                 work.stack(ctx, SegmentKind::UserStack);
             }
@@ -213,7 +215,10 @@ fn send_ended(slot: &InFlight, tid: u32, duration_ns: u64) {
         count(|c| c.lost_ring += 1);
         return;
     };
-    entry.write(record(slot, tid, duration_ns, 0, slot.flags as u16 | call_flags::NO_RESULT));
+    // SAFETY: the entry is room for the record.
+    unsafe {
+        fill(entry.as_mut_ptr(), slot, tid, duration_ns, 0, slot.flags as u16 | call_flags::NO_RESULT);
+    }
     submit(entry);
     count(|c| c.recorded += 1);
 }

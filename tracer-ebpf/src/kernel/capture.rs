@@ -8,7 +8,7 @@ use aya_ebpf::{
     EbpfContext,
     bindings::BPF_F_USER_STACK,
     helpers::{
-        bpf_get_current_pid_tgid, bpf_get_smp_processor_id,
+        bpf_get_smp_processor_id,
         generated::{bpf_get_stack, bpf_loop, bpf_probe_read_user, bpf_probe_read_user_str},
     },
     macros::map,
@@ -21,9 +21,8 @@ use ioctl_trace_ebpf::{
 
 use super::{
     file::identify,
-    maps::output,
-    path::announce,
-    read::{Block, config},
+    maps::{Scratch, output, scratch},
+    read::config,
 };
 
 /// Rounds of one copying. A pointer takes two of them, three if its bytes are not all there.
@@ -479,15 +478,14 @@ impl Work {
             set!(self.incomplete, 1);
             return;
         }
-        let mut block = Block::default();
+        let Some(Scratch { block, .. }) = scratch() else { return };
         // SAFETY: there is room for it, and segments begin at multiples of 8.
         let identity = unsafe { &mut *self.at(used + HEADER).cast::<FileIdentity>() };
         *identity = FileIdentity::default();
-        identify(identity, &mut block, fd);
+        identify(identity, block, fd);
         if identity.status != FileStatus::Known as u32 {
             return;
         }
-        announce(&mut block, identity, (bpf_get_current_pid_tgid() >> 32) as u32, fd);
         let length = size_of::<FileIdentity>() as u32;
         let header = SegmentHeader {
             address: u64::from(fd),

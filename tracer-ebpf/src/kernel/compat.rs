@@ -12,21 +12,31 @@ const IOCTL_32: u64 = 54;
 /// `__USER32_CS`: the code segment of a 32-bit task (`arch/x86/include/asm/segment.h`).
 const USER32_CS: u64 = 0x23;
 
+/// Where a task's code segment is in its registers.
+const CS: u32 = core::mem::offset_of!(pt_regs, cs) as u32;
+
 #[inline(always)]
 pub fn enter(ctx: &RawTracePointContext) {
     if ctx.arg::<u64>(1) != IOCTL_32 {
         return;
     }
-    let Ok(regs) = read::<pt_regs>(ctx.arg::<u64>(0), 0) else { return };
-    if regs.cs == USER32_CS {
-        call::enter(ctx, regs.rbx as u32, regs.rcx as u32, u64::from(regs.rdx as u32), call_flags::COMPAT);
-    }
+    // One by one: all of them would fill the stack.
+    const BX: u32 = core::mem::offset_of!(pt_regs, rbx) as u32;
+    const CX: u32 = core::mem::offset_of!(pt_regs, rcx) as u32;
+    const DX: u32 = core::mem::offset_of!(pt_regs, rdx) as u32;
+    let regs = ctx.arg::<u64>(0);
+    let argument = |offset| read::<u64>(regs, offset).map(|value| value as u32);
+    let (Ok(USER32_CS), Ok(fd), Ok(request), Ok(arg)) =
+        (read::<u64>(regs, CS), argument(BX), argument(CX), argument(DX))
+    else {
+        return;
+    };
+    call::enter(ctx, fd, request, u64::from(arg), call_flags::COMPAT);
 }
 
 #[inline(always)]
 pub fn exit(ctx: &RawTracePointContext) {
     const ORIG_AX: u32 = core::mem::offset_of!(pt_regs, orig_rax) as u32;
-    const CS: u32 = core::mem::offset_of!(pt_regs, cs) as u32;
     let regs = ctx.arg::<u64>(0);
     if matches!(read::<u64>(regs, ORIG_AX), Ok(IOCTL_32)) && matches!(read::<u64>(regs, CS), Ok(USER32_CS)) {
         call::exit(ctx, ctx.arg::<i64>(1));

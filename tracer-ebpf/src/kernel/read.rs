@@ -39,7 +39,7 @@ const BLOCK_WORDS: usize = 12;
 
 /// The interesting part of a structure, copied at once: what a read costs is the call of the helper, not the bytes.
 #[repr(C)]
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Block {
     words: [u64; BLOCK_WORDS],
 }
