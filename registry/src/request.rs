@@ -91,6 +91,22 @@ impl<'a> Arg<'a> {
             Self::Value(ty) | Self::Pointer(ty) => Some(ty),
         }
     }
+
+    /// The type of what lies at the argument, if it is an address. Some headers state the type of the argument itself
+    /// there, `struct x*`; it is that of a struct all the same.
+    #[must_use]
+    pub fn pointee(&self) -> Option<&str> {
+        match self {
+            Self::Pointer(ty) => Some(pointee(ty)),
+            Self::Unknown | Self::None | Self::Value(_) => None,
+        }
+    }
+}
+
+/// See [`Arg::pointee`].
+pub(crate) fn pointee(ty: &str) -> &str {
+    let is_record = ty.starts_with("struct ") || ty.starts_with("union ");
+    ty.strip_suffix('*').filter(|_| is_record).unwrap_or(ty)
 }
 
 /// The kernel versions whose headers have a request, of those that were read.

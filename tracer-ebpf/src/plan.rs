@@ -50,6 +50,32 @@ pub struct Plan {
     pub reserved: u32,
 }
 
+impl Plan {
+    /// What is copied for a request without a plan: as many bytes as its number says, in the direction that it says (in the
+    /// layout of `asm-generic/ioctl.h`).
+    #[must_use]
+    #[inline(always)]
+    pub const fn of_number(request: u32) -> Self {
+        let (size, dir) = (request >> 16 & 0x3fff, request >> 30);
+        let dir = if size == 0 {
+            0
+        } else {
+            // What the number calls write is written by the program.
+            (if dir & 1 != 0 { PLAN_IN } else { 0 }) | (if dir & 2 != 0 { PLAN_OUT } else { 0 })
+        };
+        Self {
+            size,
+            node: NO_NODE,
+            dir,
+            on_success: if dir == PLAN_OUT { PLAN_OUT } else { 0 },
+            arg_is_fd: 0,
+            result_is_fd: 0,
+            text: 0,
+            reserved: 0,
+        }
+    }
+}
+
 /// A kind of element, in the map `NODES`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

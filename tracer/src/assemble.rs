@@ -61,8 +61,32 @@ pub struct Assembler {
 struct Input {
     /// When the call began.
     time_ns: u64,
+    pieces: Pieces,
+}
+
+/// The segments of a record, by what they are.
+#[derive(Debug, Default)]
+struct Pieces {
     image: Image,
     files: Vec<(i32, FileIdentity)>,
+    user_stack: Vec<u64>,
+    kernel_stack: Vec<u64>,
+}
+
+impl Pieces {
+    fn new(segments: Segments<'_>) -> Self {
+        let (mut pieces, mut memory) = (Self::default(), Vec::new());
+        for segment in segments {
+            match segment.kind {
+                SegmentKind::Memory => memory.push(segment),
+                SegmentKind::File => pieces.files.extend(descriptor(&segment)),
+                SegmentKind::UserStack => pieces.user_stack = addresses(segment.bytes),
+                SegmentKind::KernelStack => pieces.kernel_stack = addresses(segment.bytes),
+            }
+        }
+        pieces.image = Image::new(memory);
+        pieces
+    }
 }
 
 impl Default for Assembler {
@@ -102,46 +126,43 @@ impl Assembler {
 
     /// Keeps what a call was given until the call ends.
     fn input(&mut self, record: &DataRecord, segments: Segments<'_>) {
-        let (mut memory, mut files) = (Vec::new(), Vec::new());
-        for segment in segments {
-            match segment.kind {
-                SegmentKind::Memory => memory.push(segment),
-                SegmentKind::File => files.extend(descriptor(&segment)),
-                SegmentKind::UserStack | SegmentKind::KernelStack => {}
-            }
-        }
-        let input = Input { time_ns: record.header.time_ns, image: Image::new(memory), files };
-        self.input_bytes += input.image.size();
+        let input = Input { time_ns: record.header.time_ns, pieces: Pieces::new(segments) };
+        self.input_bytes += input.pieces.image.size();
         if let Some((_, old)) = self.inputs.push(record.tid, input) {
-            self.input_bytes -= old.image.size();
+            self.input_bytes -= old.pieces.image.size();
         }
         while self.input_bytes > MAX_INPUT_BYTES
             && let Some((_, old)) = self.inputs.pop_lru()
         {
-            self.input_bytes -= old.image.size();
+            self.input_bytes -= old.pieces.image.size();
         }
     }
 
     /// What the call that a thread began at this time was given.
-    fn take_input(&mut self, tid: u32, time_ns: u64) -> Option<Input> {
+    fn take_input(&mut self, tid: u32, time_ns: u64) -> Option<Pieces> {
         let input = self.inputs.pop(&tid)?;
-        self.input_bytes -= input.image.size();
-        (input.time_ns == time_ns).then_some(input)
+        self.input_bytes -= input.pieces.image.size();
+        (input.time_ns == time_ns).then_some(input.pieces)
     }
 
-    fn data(&mut self, (pid, tid): (u32, u32), time_ns: u64, flags: u16) -> Data {
+    /// What was copied of a call; `returned` came with its own record.
+    fn data(&mut self, (pid, tid): (u32, u32), time_ns: u64, flags: u16, returned: Pieces) -> Data {
         let input = self.take_input(tid, time_ns);
         let has = |flag| flags & flag != 0;
-        let files = input.iter().flat_map(|input| &input.files);
+        let input_lost = has(call_flags::INPUT_LOST) || has(call_flags::INPUT) && input.is_none();
+        let input = input.unwrap_or_default();
+        let files = input.files.iter().chain(&returned.files);
         let files =
             files.map(|(fd, identity)| (*fd, self.target(identity, pid, fd.cast_unsigned()))).collect();
         Data {
-            input_lost: has(call_flags::INPUT_LOST) || has(call_flags::INPUT) && input.is_none(),
-            input: input.map(|input| input.image).unwrap_or_default(),
+            input: input.image,
+            output: returned.image,
             files,
+            user_stack: returned.user_stack,
+            kernel_stack: returned.kernel_stack,
+            input_lost,
             input_late: has(call_flags::INPUT_LATE),
             incomplete: has(call_flags::INCOMPLETE),
-            ..Data::default()
         }
     }
 
@@ -162,27 +183,15 @@ impl Assembler {
             compat: call.flags & u32::from(call_flags::COMPAT) != 0,
             outcome: Outcome::Running,
             target: self.target(&call.file, call.tgid, call.fd),
-            data: self.data((call.tgid, tid), call.enter_ns, u16::try_from(call.flags).unwrap_or(0)),
+            data: {
+                let flags = u16::try_from(call.flags).unwrap_or(0);
+                self.data((call.tgid, tid), call.enter_ns, flags, Pieces::default())
+            },
         }
     }
 
     fn call(&mut self, record: &CallRecord, segments: Segments<'_>) -> Call {
         let flags = record.header.flags;
-        let mut data = self.data((record.tgid, record.tid), record.header.time_ns, flags);
-        let mut memory = Vec::new();
-        for segment in segments {
-            match segment.kind {
-                SegmentKind::Memory => memory.push(segment),
-                SegmentKind::UserStack => data.user_stack = addresses(segment.bytes),
-                SegmentKind::KernelStack => data.kernel_stack = addresses(segment.bytes),
-                SegmentKind::File => {
-                    if let Some((fd, identity)) = descriptor(&segment) {
-                        data.files.push((fd, self.target(&identity, record.tgid, fd.cast_unsigned())));
-                    }
-                }
-            }
-        }
-        data.output = Image::new(memory);
         Call {
             start_ns: record.header.time_ns,
             duration_ns: record.duration_ns,
@@ -203,7 +212,7 @@ impl Assembler {
                 Outcome::Returned(record.ret)
             },
             target: self.target(&record.file, record.tgid, record.fd),
-            data,
+            data: self.data((record.tgid, record.tid), record.header.time_ns, flags, Pieces::new(segments)),
         }
     }
 

@@ -68,6 +68,9 @@ thread_local! {
 impl Stacks {
     /// Names for the return addresses of a process, innermost first.
     pub fn frames(&mut self, pid: u32, addresses: &[u64]) -> Vec<Frame> {
+        if addresses.is_empty() {
+            return Vec::new();
+        }
         let stale = |maps: &Maps| {
             maps.read.elapsed() > MAX_AGE || addresses.iter().any(|address| maps.at(*address).is_none())
         };

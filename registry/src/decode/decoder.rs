@@ -165,11 +165,9 @@ impl<'m> Decoder<'m> {
     fn place(&mut self, address: u64, plan: &Plan, orders: &[Order<'_>]) -> Option<Value> {
         let Layout { size, shape, .. } = &*plan.layout;
         if let (Shape::Array(element, None), Content::Array(_)) = (shape, &plan.content) {
-            let is_text =
-                matches!(&element.shape, Shape::Scalar(scalar) if scalar.kind() == ScalarKind::Char);
             let length =
                 lengths(orders).map(|(length, in_bytes)| elements(length, in_bytes, element.size)).min();
-            if length.is_none() && (is_text || plan.known.kind == Kind::Text) {
+            if length.is_none() && (plan.layout.is_open_text() || plan.known.kind == Kind::Text) {
                 let view = self.read(address, MAX_TEXT);
                 self.charge(view.bytes);
                 return (!view.bytes.is_empty()).then(|| scalar::text(view.bytes, true, true));

@@ -13,6 +13,7 @@ use crate::{
     arch::Arch,
     encoding::Direction,
     facts::{Fact, Facts},
+    request::pointee,
     set,
     types::{Layout, Shape, Types, plain_name},
 };
@@ -238,9 +239,7 @@ impl<'r> Planner<'r> {
     pub fn root(&self, request: &str, arg: &str, arch: Arch) -> Option<Arc<Root>> {
         let make = || {
             let (by_value, ty) = arg.strip_prefix('=').map_or((false, arg), |ty| (true, ty));
-            // Some headers state the type of the argument itself, where its pointee's belongs.
-            let is_record = ty.starts_with("struct ") || ty.starts_with("union ");
-            let ty = ty.strip_suffix('*').filter(|_| is_record && !by_value).unwrap_or(ty);
+            let ty = if by_value { ty } else { pointee(ty) };
             let layout = self.types.layout(ty, arch).ok()?;
             let facts = self.facts.of_field(request, if by_value { "@arg" } else { "*" });
             let plan = self.value(&layout, facts, &[self.scope(request)]);

@@ -249,6 +249,13 @@ impl Layout {
         }
     }
 
+    /// Whether it is text without a length, which only its NUL ends.
+    #[must_use]
+    pub fn is_open_text(&self) -> bool {
+        let Shape::Array(element, None) = &self.shape else { return false };
+        matches!(&element.shape, Shape::Scalar(scalar) if scalar.kind() == ScalarKind::Char)
+    }
+
     /// The name as headers have it, or what it is for a type without one.
     ///
     /// ```

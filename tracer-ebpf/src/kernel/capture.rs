@@ -15,8 +15,8 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use ioctl_trace_ebpf::{
-    CallRecord, Choice, ChoiceKey, FileIdentity, FileStatus, MAX_CAPTURE, MAX_SEGMENTS, Node, PLAN_IN,
-    PLAN_OUT, Plan, PlanKey, SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
+    CallRecord, Choice, ChoiceKey, FileIdentity, FileStatus, MAX_CAPTURE, MAX_SEGMENTS, Node, Plan, PlanKey,
+    SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
 };
 
 use super::{
@@ -133,19 +133,7 @@ pub fn plan_of(request: u32, compat: bool) -> Plan {
         // SAFETY: map values live until the program ends; nobody writes these.
         return unsafe { *plan };
     }
-    by_number(request)
-}
-
-/// Direction and size as `asm-generic/ioctl.h` puts them into a number.
-#[inline(always)]
-fn by_number(request: u32) -> Plan {
-    let (size, dir) = (request >> 16 & 0x3fff, request >> 30);
-    // What the number calls write is written by the program.
-    let dir = (if dir & 1 != 0 { PLAN_IN } else { 0 }) | (if dir & 2 != 0 { PLAN_OUT } else { 0 });
-    if size == 0 {
-        return Plan::default();
-    }
-    Plan { size, dir, on_success: if dir == PLAN_OUT { PLAN_OUT } else { 0 }, ..Plan::default() }
+    Plan::of_number(request)
 }
 
 /// Copies the segment that has been begun in this CPU's room, and all that is found through it. Gives the number of

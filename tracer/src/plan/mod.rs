@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::HashMap;
 
-use ioctl_registry::{Arch, Arg, Direction, Fact, Layout, Registry, Request, ScalarKind, Shape};
+use ioctl_registry::{Arch, Arg, Direction, Fact, Registry, Request, Shape};
 use ioctl_trace_ebpf::{Choice, ChoiceKey, NO_NODE, Node, PLAN_IN, PLAN_OUT, Plan, PlanKey, Step};
 
 use crate::event;
@@ -38,7 +38,7 @@ pub fn compile(registry: &Registry) -> Plans {
         }
         for (number, requests) in by_number(registry, arch) {
             if let Some(plan) = plan(&mut nodes, &requests, arch)
-                && plan != by_encoding(number)
+                && plan != Plan::of_number(number)
             {
                 plans.insert(PlanKey { request: number, compat: u32::from(compat) }, plan);
             }
@@ -84,7 +84,7 @@ fn plan(nodes: &mut Nodes<'_>, requests: &[&Request], arch: Arch) -> Option<Plan
         });
     }
     let mut plan = plan?;
-    plan.dir |= roots.iter().fold(0, |dir, step| dir | step.dir);
+    plan.dir |= directions(&roots);
     plan.on_success &= plan.dir;
     plan.node = nodes.node(0, roots);
     Some(plan)
@@ -98,28 +98,24 @@ fn of_request(nodes: &mut Nodes<'_>, request: &Request, arch: Arch) -> Option<(P
         Arg::Unknown => return None,
         Arg::None => return Some((plan, Vec::new())),
         Arg::Value(_) => return Some((Plan { arg_is_fd: is_fd("@arg").into(), ..plan }, Vec::new())),
-        // Some headers state the type of the argument itself, where its pointee's belongs.
-        Arg::Pointer(ty) if ty.starts_with("struct ") => ty.trim_end_matches('*').to_owned(),
-        Arg::Pointer(ty) => ty.into_owned(),
+        arg @ Arg::Pointer(_) => arg.pointee()?.to_owned(),
     };
     let (layout, steps) = nodes.root(request, &ty, arch)?;
     let dir = bits(request.dir().unwrap_or(Direction::ReadWrite));
-    let is_text = is_open_text(&layout);
+    let is_text = layout.is_open_text();
     let size = match &layout.shape {
         _ if is_text => nodes::MAX_TEXT,
         // Of several nobody knows how many.
         Shape::Array(element, None) => u32::try_from(element.size).ok()?,
         _ => u32::try_from(layout.size).ok()?,
     };
-    let dir_of_steps = steps.iter().fold(0, |dir, step| dir | step.dir);
-    let on_success = if dir == PLAN_OUT && dir_of_steps & PLAN_IN == 0 { PLAN_OUT } else { 0 };
+    let on_success = if dir == PLAN_OUT && directions(&steps) & PLAN_IN == 0 { PLAN_OUT } else { 0 };
     Some((Plan { size, dir, on_success, text: is_text.into(), ..plan }, steps))
 }
 
-/// Whether a type is text without a length.
-fn is_open_text(layout: &Layout) -> bool {
-    let Shape::Array(element, None) = &layout.shape else { return false };
-    matches!(&element.shape, Shape::Scalar(scalar) if scalar.kind() == ScalarKind::Char)
+/// The directions in which anything travels that steps lead to.
+fn directions(steps: &[Step]) -> u32 {
+    steps.iter().fold(0, |dir, step| dir | step.dir)
 }
 
 /// The plan's flags for a direction.
@@ -130,14 +126,4 @@ fn bits(dir: Direction) -> u32 {
         Direction::Read => PLAN_OUT,
         Direction::ReadWrite => PLAN_IN | PLAN_OUT,
     }
-}
-
-/// What the kernel side does by itself for a number without a plan.
-fn by_encoding(number: u32) -> Plan {
-    let (size, dir) = (number >> 16 & 0x3fff, number >> 30);
-    let dir = (if dir & 1 != 0 { PLAN_IN } else { 0 }) | (if dir & 2 != 0 { PLAN_OUT } else { 0 });
-    if size == 0 {
-        return Plan::default();
-    }
-    Plan { size, dir, on_success: if dir == PLAN_OUT { PLAN_OUT } else { 0 }, ..Plan::default() }
 }

@@ -7,7 +7,7 @@ use ioctl_registry::{
 };
 use ioctl_trace_ebpf::{Choice, ChoiceKey, NO_NODE, Node, Step, StepKind};
 
-use super::bits;
+use super::{bits, directions};
 
 /// Pointers behind pointers.
 const MAX_DEPTH: u32 = 6;
@@ -148,7 +148,7 @@ impl<'r> Nodes<'r> {
         let mut walk = Walk { nodes: self, arch: layout.arch, scopes: Vec::new(), steps: Vec::new(), depth };
         walk.value(layout, 0, &[]);
         let steps = walk.steps;
-        let dir = steps.iter().fold(0, |dir, step| dir | step.dir);
+        let dir = directions(&steps);
         let target = Target { node: self.node(u32::try_from(layout.size).unwrap_or(0), steps), dir };
         if named {
             self.known.insert(key, Some(target));
@@ -521,7 +521,7 @@ impl Walk<'_, '_> {
                 Walk { nodes: self.nodes, arch: self.arch, scopes: Vec::new(), steps: Vec::new(), depth: 1 };
             inner.choose(Step::default(), &rows, None);
             let steps = inner.steps;
-            let dir = steps.iter().fold(bits(Direction::ReadWrite), |dir, step| dir | step.dir);
+            let dir = bits(Direction::ReadWrite) | directions(&steps);
             let node = self.nodes.node(0, steps);
             let unit = value.offset + value.width;
             self.steps.push(Step { offset, pointer: width, dir, node, unit, ..Step::default() });

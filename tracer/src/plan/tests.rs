@@ -1,15 +1,46 @@
 use super::*;
 
+/// The plan of a request's native number.
+fn of<'p>(plans: &'p Plans, request: &str) -> Option<&'p Plan> {
+    let number = Registry::builtin().find(request)?.number(Arch::native())?;
+    plans.plans.get(&PlanKey { request: number, compat: 0 })
+}
+
+fn steps(plans: &Plans, node: u32) -> &[Step] {
+    let node = plans.nodes[node as usize];
+    &plans.steps[node.first as usize..][..node.steps as usize]
+}
+
 #[test]
-fn figures() {
-    let begin = std::time::Instant::now();
+fn everything_that_is_named_exists() {
     let plans = compile(Registry::builtin());
-    println!(
-        "{:?} plans {} nodes {} steps {} choices {}",
-        begin.elapsed(),
-        plans.plans.len(),
-        plans.nodes.len(),
-        plans.steps.len(),
-        plans.choices.len()
-    );
+    assert_eq!(steps(&plans, NO_NODE), []);
+    let exists = |node: u32| (node as usize) < plans.nodes.len();
+    assert!(plans.plans.values().all(|plan| exists(plan.node) && plan.on_success & !plan.dir == 0));
+    assert!((0..).zip(&plans.nodes).all(|(place, node)| steps(&plans, place).len() == node.steps as usize));
+    let tables: std::collections::HashSet<u32> = plans.choices.iter().map(|(key, _)| key.table).collect();
+    for step in &plans.steps {
+        assert!(exists(step.node) && (step.table == 0 || tables.contains(&step.table)), "{step:?}");
+        assert!(
+            matches!(step.pointer, 0 | 4 | 8) && matches!(step.length_width, 0 | 1 | 2 | 4 | 8),
+            "{step:?}"
+        );
+    }
+    assert!(plans.choices.iter().all(|(_, choice)| exists(choice.node)));
+    assert!(plans.plans.iter().all(|(key, plan)| *plan != Plan::of_number(key.request)));
+}
+
+#[test]
+fn plans_say_what_numbers_do_not() {
+    let plans = compile(Registry::builtin());
+    let get = *of(&plans, "TCGETS").expect("a plan");
+    assert_eq!((get.size, get.node, get.dir, get.on_success), (36, NO_NODE, PLAN_OUT, PLAN_OUT));
+    assert_eq!(of(&plans, "TIOCGPTN"), None);
+    let messages = of(&plans, "I2C_RDWR").expect("a plan");
+    let [list] = steps(&plans, messages.node) else { panic!("one pointer: {messages:?}") };
+    assert_eq!((list.offset, list.pointer, list.length_offset, list.unit), (0, 8, 8, 16));
+    let [bytes] = steps(&plans, list.node) else { panic!("one pointer: {list:?}") };
+    assert_eq!((bytes.offset, bytes.length_offset, bytes.length_width, bytes.unit), (8, 4, 2, 1));
+    assert_eq!((bytes.dir, bytes.otherwise), (PLAN_IN | PLAN_OUT, PLAN_IN));
+    assert_eq!(of(&plans, "KVM_CREATE_VM").map(|plan| plan.result_is_fd), Some(1));
 }

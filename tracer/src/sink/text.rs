@@ -75,6 +75,14 @@ pub struct ValueStyle {
     pub hex_strings: u8,
 }
 
+impl ValueStyle {
+    /// The same for the registry; descriptors are plain numbers.
+    const fn style<'s>(self) -> Style<'s> {
+        let Self { limit, verbose, xlat, hex_strings } = self;
+        Style { limit, verbose, xlat, hex_strings, descriptors: None }
+    }
+}
+
 impl Default for ValueStyle {
     fn default() -> Self {
         let Style { limit, verbose, xlat, hex_strings, .. } = Style::default();
@@ -150,15 +158,10 @@ impl<W: Write + Send> Text<W> {
             return if none { Ok(()) } else { write!(self.line, ", {:#x}", Hex(call.arg)) };
         };
         let descriptors = |fd| described(call, fd);
-        let ValueStyle { limit, verbose, xlat, hex_strings } = self.style.values;
-        let shows = self.style.fd > FdStyle::Number;
-        let style = Style {
-            limit,
-            verbose,
-            xlat,
-            hex_strings,
-            descriptors: if shows { Some(&descriptors) } else { None },
-        };
+        let mut style = self.style.values.style();
+        if self.style.fd > FdStyle::Number {
+            style.descriptors = Some(&descriptors);
+        }
         write!(self.line, ", {}", left.display(&style))?;
         match exchange.right {
             Some(right) => write!(self.line, " => {}", right.display(&style)),
@@ -168,15 +171,13 @@ impl<W: Write + Send> Text<W> {
 
     /// The meaning of what was returned.
     fn result(&mut self, call: &Call, value: &Value) -> std::fmt::Result {
-        let ValueStyle { limit, verbose, xlat, hex_strings } = self.style.values;
-        let style = Style { limit, verbose, xlat, hex_strings, descriptors: None };
         match value {
             Value::Descriptor(fd) => match described(call, *fd) {
                 Some(target) => write!(self.line, "<{target}>"),
                 None => Ok(()),
             },
             Value::Integer(_) => Ok(()),
-            value => write!(self.line, " ({})", value.display(&style)),
+            value => write!(self.line, " ({})", value.display(&self.style.values.style())),
         }
     }
 

@@ -17,9 +17,9 @@ struct Seen {
 }
 
 /// Reads `strace -f -y -e trace=ioctl -o`: `PID ioctl(FD<PATH>, NAME, …) = RESULT …`, where a call that another thread
-/// interrupts comes in two lines.
-fn strace(path: &Path) -> BTreeMap<i64, Vec<Seen>> {
-    let mut calls: BTreeMap<i64, Vec<Seen>> = BTreeMap::new();
+/// interrupts comes in two lines. Gives the thread and what stands behind `ioctl(`.
+pub fn strace_calls(path: &Path) -> Vec<(i64, String)> {
+    let mut calls = Vec::new();
     let mut begun: BTreeMap<i64, String> = BTreeMap::new();
     for line in fs::read_to_string(path).expect("strace's output").lines() {
         let (tid, rest) = line.trim_start().split_once(' ').expect("thread id");
@@ -33,21 +33,30 @@ fn strace(path: &Path) -> BTreeMap<i64, Vec<Seen>> {
         } else {
             rest.to_owned()
         };
-        let Some(call) = whole.strip_prefix("ioctl(") else { continue };
+        calls.extend(whole.strip_prefix("ioctl(").map(|call| (tid, call.to_owned())));
+    }
+    calls
+}
+
+/// The request at the beginning of a text; a name may be an expression with commas.
+pub fn request(text: &str) -> &str {
+    let end = match text.strip_prefix("_IOC(") {
+        Some(_) => text.find(')').expect("end of _IOC") + 1,
+        None => text.find([',', ')']).expect("request"),
+    };
+    &text[..end]
+}
+
+/// The calls that strace printed.
+fn strace(path: &Path) -> BTreeMap<i64, Vec<Seen>> {
+    let mut calls: BTreeMap<i64, Vec<Seen>> = BTreeMap::new();
+    for (tid, call) in strace_calls(path) {
         let (fd, after) = call.split_once(", ").expect("fd");
-        let name_end = after.find([',', ')']).expect("request");
-        // A name may be an expression with commas.
-        let name = if after.starts_with("_IOC(") {
-            let end = after.find(')').expect("end of _IOC");
-            &after[..=end]
-        } else {
-            &after[..name_end]
-        };
         let result = after.rsplit_once(" = ").expect("result").1;
         let result = result.split(" (").next().unwrap_or(result).trim();
         calls.entry(tid).or_default().push(Seen {
             fd: fd.to_owned(),
-            name: name.to_owned(),
+            name: request(after).to_owned(),
             result: result.to_owned(),
         });
     }

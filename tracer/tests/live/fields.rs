@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use crate::compare::{request, strace_calls};
+
 /// Requests whose arguments are written in another way on purpose.
 const EXPLAINED: [(&str, &str); 6] = [
     ("LOOP_SET_STATUS64", "encryption is shown with -v only: kernels know none since 5.15"),
@@ -15,36 +17,30 @@ const EXPLAINED: [(&str, &str); 6] = [
 /// One call: request and argument.
 type Call = (String, String);
 
-/// The calls in lines that hold `ioctl(FD, NAME, ARGUMENT) = RESULT`, by thread, whose id is the last word before.
-pub fn calls(path: &Path, text_is_ours: bool) -> BTreeMap<i64, Vec<Call>> {
-    let mut calls: BTreeMap<i64, Vec<Call>> = BTreeMap::new();
-    let mut begun: BTreeMap<i64, String> = BTreeMap::new();
-    for line in fs::read_to_string(path).expect("lines").lines() {
-        let tid = |text: &str| text.trim_end().rsplit(' ').next().and_then(|tid| tid.parse::<i64>().ok());
-        let whole = if let Some((before, rest)) = line.split_once(" <... ioctl resumed>") {
-            let tid = tid(before).expect("thread id");
-            begun.remove(&tid).unwrap_or_default() + rest
-        } else if let Some(begin) = line.strip_suffix(" <unfinished ...>").filter(|_| !text_is_ours) {
-            if let Some(tid) = begin.split_once("ioctl(").and_then(|(before, _)| tid(before)) {
-                begun.insert(tid, begin.to_owned());
-            }
-            continue;
-        } else {
-            line.to_owned()
-        };
-        let Some((before, call)) = whole.split_once("ioctl(") else { continue };
-        let (Some(tid), Some((_, after))) = (tid(before), call.split_once(", ")) else { continue };
-        let Some((call, _)) = after.rsplit_once(") = ") else { continue };
-        let (name, argument) = match call.strip_prefix("_IOC(").and_then(|rest| rest.split_once(')')) {
-            Some((parts, rest)) => (format!("_IOC({parts})"), rest.trim_start_matches(", ")),
-            None => {
-                let (name, argument) = call.split_once(", ").unwrap_or((call, ""));
-                (name.to_owned(), argument)
-            }
-        };
-        calls.entry(tid).or_default().push((name, argument.to_owned()));
+/// Our lines `NAME TID ioctl(…`: the thread and what stands behind `ioctl(`.
+fn our_calls(path: &Path) -> Vec<(i64, String)> {
+    let text = fs::read_to_string(path).expect("our lines");
+    let calls = text.lines().filter_map(|line| {
+        let (before, call) = line.split_once(" ioctl(")?;
+        let tid = before.rsplit(' ').next()?.parse().expect("thread id");
+        Some((tid, call.to_owned()))
+    });
+    calls.collect()
+}
+
+/// Requests and arguments, by thread.
+fn arguments(calls: Vec<(i64, String)>) -> BTreeMap<i64, Vec<Call>> {
+    let mut arguments: BTreeMap<i64, Vec<Call>> = BTreeMap::new();
+    for (tid, call) in calls {
+        let (_, after) = call.split_once(", ").expect("fd");
+        // strace fills short lines up to a column.
+        let (call, _) = after.rsplit_once(" = ").expect("result");
+        let call = call.trim_end().strip_suffix(')').expect("end of the call");
+        let name = request(after);
+        let argument = call.get(name.len()..).unwrap_or_default().trim_start_matches(", ");
+        arguments.entry(tid).or_default().push((name.to_owned(), argument.to_owned()));
     }
-    calls
+    arguments
 }
 
 /// Whether strace shows more of an argument than its number.
@@ -54,7 +50,7 @@ fn has_fields(argument: &str) -> bool {
 
 /// Compares what both show of each argument. Gives how many strace had fields of.
 pub fn compare(ours: &Path, strace: &Path, command: &[&str]) -> usize {
-    let (mine, theirs) = (calls(ours, true), calls(strace, false));
+    let (mine, theirs) = (arguments(our_calls(ours)), arguments(strace_calls(strace)));
     let (mut compared, mut wrong) = (0, Vec::new());
     for (tid, theirs) in &theirs {
         let mine = mine.get(tid).map(Vec::as_slice).unwrap_or_default();
