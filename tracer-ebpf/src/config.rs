@@ -67,6 +67,22 @@ config! {
     mm_size_off,
     /// `task_struct.tgid`
     task_tgid_off,
+    /// `task_struct.pid`
+    task_pid_off,
+    /// `task_struct.cred`
+    task_cred_off,
+    /// `cred.uid`
+    cred_uid_off,
+    /// `cred.gid`
+    cred_gid_off,
+    /// `task_struct.cgroups`
+    task_cgroups_off,
+    /// `css_set.dfl_cgrp`
+    cgroups_default_off,
+    /// `cgroup.kn`
+    cgroup_kn_off,
+    /// `kernfs_node.id`
+    kn_id_off,
     /// `task_struct.group_leader`
     task_leader_off,
     /// `task_struct.comm`
@@ -87,6 +103,8 @@ config! {
     file_inode_off,
     /// `file.f_flags`
     file_flags_off,
+    /// `file.private_data`
+    file_private_off,
     /// `file.f_path.dentry`
     file_dentry_off,
     /// `file.f_path.mnt`
@@ -107,6 +125,14 @@ config! {
     sb_magic_off,
     /// `super_block.s_dev`
     sb_dev_off,
+    /// `super_block.s_type`
+    sb_type_off,
+    /// `file_system_type.name`
+    fs_name_off,
+    /// `socket.sk`
+    socket_sk_off,
+    /// `sock.__sk_common.skc_family`
+    sock_family_off,
     /// `dentry.d_name.name`
     dentry_name_off,
     /// `dentry.d_name.hash_len`

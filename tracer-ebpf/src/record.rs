@@ -5,6 +5,9 @@ use crate::{COMM_LEN, Plan};
 /// Bytes that a file's path may take in a [`FileRecord`]; longer paths are cut and flagged.
 pub const PATH_BYTES: usize = 1024;
 
+/// Bytes that the name of a filesystem's type may take, its NUL included; longer ones are cut.
+pub const FILESYSTEM_BYTES: usize = 16;
+
 /// What a record is; the first field of its header.
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,8 +140,58 @@ pub struct FileIdentity {
     pub flags: u32,
     /// A [`FileStatus`].
     pub status: u32,
-    /// Always 0.
-    pub reserved: u32,
+    /// Of a socket its family (`AF_INET`), else 0.
+    pub domain: u32,
+}
+
+impl FileIdentity {
+    /// All fields zero.
+    pub const NOTHING: Self = Self {
+        file: 0,
+        f_op: 0,
+        ioctl: 0,
+        compat_ioctl: 0,
+        ino: 0,
+        magic: 0,
+        rdev: 0,
+        dev: 0,
+        mode: 0,
+        flags: 0,
+        status: 0,
+        domain: 0,
+    };
+}
+
+/// What tells an open file, and its name, from a later one at the same address: addresses in the kernel, and the hash and
+/// the length of its name.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileMark {
+    /// `f_inode`.
+    pub inode: u64,
+    /// `f_path.dentry`.
+    pub dentry: u64,
+    /// `d_name.hash_len`.
+    pub name_hash: u64,
+    /// `d_parent`.
+    pub parent: u64,
+    /// `d_hash.pprev`, 0 if the name has been removed from its directory.
+    pub pprev: u64,
+}
+
+impl FileMark {
+    /// All fields zero.
+    pub const NOTHING: Self = Self { inode: 0, dentry: 0, name_hash: 0, parent: 0, pprev: 0 };
+}
+
+/// A file that the kernel side remembers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KnownFile {
+    /// What it is.
+    pub identity: FileIdentity,
+    /// By what it is known again.
+    pub mark: FileMark,
 }
 
 /// One `ioctl(2)`. Segments follow: what the program got back, and stacks.
@@ -173,7 +226,14 @@ pub struct CallRecord {
     pub file: FileIdentity,
 }
 
-/// A call that is inside the kernel: value of the map `IN_FLIGHT`, keyed by thread id.
+/// Flags of an [`InFlight`] beside [`call_flags`].
+pub mod in_flight_flags {
+    /// The call is inside the kernel.
+    pub const INSIDE: u32 = 1 << 16;
+}
+
+/// The last call of a thread: value of the map `IN_FLIGHT`, keyed by thread id. It stays when the call has returned, so
+/// that the next one finds its place.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InFlight {
@@ -187,12 +247,26 @@ pub struct InFlight {
     pub request: u32,
     /// Process (thread group) id.
     pub tgid: u32,
-    /// [`call_flags`] known at entry.
+    /// [`call_flags`] known at entry, and [`in_flight_flags`].
     pub flags: u32,
     /// What is copied of the argument.
     pub plan: Plan,
     /// The file behind `fd`.
-    pub file: FileIdentity,
+    pub file: KnownFile,
+}
+
+impl InFlight {
+    /// No call.
+    pub const NOTHING: Self = Self {
+        enter_ns: 0,
+        arg: 0,
+        fd: 0,
+        request: 0,
+        tgid: 0,
+        flags: 0,
+        plan: Plan::of_number(0),
+        file: KnownFile { identity: FileIdentity::NOTHING, mark: FileMark::NOTHING },
+    };
 }
 
 /// What a call was given. Segments follow. It is sent before the call's own record; a later one for the same call
@@ -224,6 +298,8 @@ pub struct FileRecord {
     pub path_len: u32,
     /// Always 0.
     pub reserved: u32,
+    /// Name of the filesystem's type, NUL-padded.
+    pub filesystem: [u8; FILESYSTEM_BYTES],
     /// Path components, innermost first, each with a terminating NUL.
     pub path: [u8; PATH_BYTES],
 }
@@ -246,8 +322,8 @@ const _: () = {
     assert!(size_of::<RecordHeader>() == 16);
     assert!(size_of::<FileIdentity>() == 72);
     assert!(size_of::<CallRecord>() == 160);
-    assert!(size_of::<InFlight>() == 136);
+    assert!(size_of::<InFlight>() == 176);
     assert!(size_of::<DataRecord>() == 24);
-    assert!(size_of::<FileRecord>() == 16 + 72 + 16 + PATH_BYTES);
+    assert!(size_of::<FileRecord>() == 16 + 72 + 16 + FILESYSTEM_BYTES + PATH_BYTES);
     assert!(size_of::<ProcessRecord>() == 40);
 };

@@ -182,9 +182,9 @@ impl Assembler {
             arg: call.arg,
             compat: call.flags & u32::from(call_flags::COMPAT) != 0,
             outcome: Outcome::Running,
-            target: self.target(&call.file, call.tgid, call.fd),
+            target: self.target(&call.file.identity, call.tgid, call.fd),
             data: {
-                let flags = u16::try_from(call.flags).unwrap_or(0);
+                let flags = (call.flags & u32::from(u16::MAX)) as u16;
                 self.data((call.tgid, tid), call.enter_ns, flags, Pieces::default())
             },
         }

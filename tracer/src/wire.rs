@@ -2,7 +2,8 @@
 //! record or a reason, never a panic.
 
 use ioctl_trace_ebpf::{
-    CallRecord, DataRecord, FileRecord, ProcessRecord, RecordHeader, RecordKind, SegmentHeader, SegmentKind,
+    CallRecord, DataRecord, FILESYSTEM_BYTES, FileRecord, ProcessRecord, RecordHeader, RecordKind,
+    SegmentHeader, SegmentKind,
 };
 
 use crate::raw::{self, Plain};
@@ -31,6 +32,8 @@ pub struct FileRef<'a> {
     pub tgid: u32,
     /// Its descriptor there.
     pub fd: u32,
+    /// Name of its filesystem's type, NUL-padded.
+    pub filesystem: [u8; FILESYSTEM_BYTES],
     /// Components, innermost first, each with a NUL behind it.
     pub path: &'a [u8],
 }
@@ -115,6 +118,7 @@ fn parse_file(bytes: &[u8]) -> Result<FileRef<'_>, WireError> {
         file: record.file,
         tgid: record.tgid,
         fd: record.fd,
+        filesystem: record.filesystem,
         path: path.get(..len).unwrap_or_default(),
     })
 }

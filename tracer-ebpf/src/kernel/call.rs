@@ -1,21 +1,18 @@
 //! Entry and exit of a call.
 
-use aya_ebpf::{
-    EbpfContext,
-    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid, generated},
-};
+use aya_ebpf::{EbpfContext, helpers::generated};
 use aya_log_ebpf::{debug, warn};
 use ioctl_trace_ebpf::{
     CallRecord, DataRecord, FileStatus, InFlight, PLAN_IN, PLAN_OUT, RecordKind, SegmentKind, SummaryKey,
-    SummaryValue, bucket_of, call_flags,
+    SummaryValue, bucket_of, call_flags, in_flight_flags,
 };
 
 use super::{
     capture::{Work, plan_of},
+    current::Task,
     file, filter,
-    maps::{IN_FLIGHT, SUMMARY, Scratch, count, header, reserve, scratch, submit},
-    path,
-    read::{config, current_task, read},
+    maps::{IN_FLIGHT, SUMMARY, count, header, reserve, submit},
+    read::config,
 };
 
 /// `SIGKILL` in a signal set.
@@ -26,47 +23,78 @@ const MODE_TYPE: u32 = 0o170_000;
 /// A call enters the kernel.
 #[inline(always)]
 pub fn enter<C: EbpfContext>(ctx: &C, fd: u32, request: u32, arg: u64, flags: u16) {
-    let pid_tgid = bpf_get_current_pid_tgid();
-    let (tgid, tid) = ((pid_tgid >> 32) as u32, pid_tgid as u32);
+    let task = Task::current();
+    let (tgid, tid) = (task.tgid(), task.tid());
     if tgid == config!(own_tgid) {
         return;
     }
-    if !filter::wanted(tgid, request) {
+    if !filter::wanted(task, request) {
         count(|c| {
             c.seen += 1;
             c.filtered += 1;
         });
         return;
     }
-    let Some(Scratch { slot, block }) = scratch() else { return };
-    *slot = InFlight { arg, fd, request, tgid, flags: u32::from(flags), ..InFlight::default() };
-    file::identify(&mut slot.file, block, fd);
-    if slot.file.status == FileStatus::Unreadable as u32 {
-        debug!(ctx, "cannot read the file behind fd {} of thread {}", fd, tid);
-    }
-    if slot.file.status == FileStatus::Known as u32 && config!(summary_only) == 0 {
-        path::announce(block, &slot.file, tgid, fd);
-    }
-    // SAFETY: the helper has no preconditions.
-    slot.enter_ns = unsafe { generated::bpf_ktime_get_ns() };
-    let mut lost_data = false;
-    if config!(summary_only) == 0 {
-        slot.plan = plan_of(request, flags & call_flags::COMPAT != 0);
-        if (arg != 0 && slot.plan.dir & PLAN_IN != 0) || slot.plan.arg_is_fd != 0 {
-            let (sent, more) = send_input(slot, tid);
-            lost_data = !sent;
-            slot.flags |= u32::from(more);
+    let Some(slot) = slot_of(tid) else {
+        warn!(ctx, "too many threads: a call of thread {} is lost", tid);
+        count(|c| {
+            c.seen += 1;
+            c.lost_slot += 1;
+        });
+        return;
+    };
+    if !file::is_still(&slot.file, task, fd)
+        && let Some(file) = file::of(fd)
+    {
+        slot.file = *file;
+        if slot.file.identity.status == FileStatus::Unreadable as u32 {
+            debug!(ctx, "cannot read the file behind fd {} of thread {}", fd, tid);
         }
     }
-    let kept = IN_FLIGHT.insert(tid, &*slot, 0).is_ok();
-    if !kept {
-        warn!(ctx, "too many calls in flight: a call of thread {} is lost", tid);
+    let compat = u32::from(flags & call_flags::COMPAT);
+    let mut now = compat | in_flight_flags::INSIDE;
+    let mut lost_data = false;
+    if config!(summary_only) == 0
+        && (slot.request != request
+            || slot.enter_ns == 0
+            || slot.flags & u32::from(call_flags::COMPAT) != compat)
+    {
+        slot.plan = plan_of(request, compat != 0);
     }
+    slot.arg = arg;
+    slot.fd = fd;
+    slot.request = request;
+    slot.tgid = tgid;
+    // SAFETY: the helper has no preconditions.
+    slot.enter_ns = unsafe { generated::bpf_ktime_get_ns() };
+    if config!(summary_only) == 0 && ((arg != 0 && slot.plan.dir & PLAN_IN != 0) || slot.plan.arg_is_fd != 0)
+    {
+        let (sent, more) = send_input(slot, tid);
+        lost_data = !sent;
+        now |= u32::from(more);
+    }
+    slot.flags = now;
     count(|c| {
         c.seen += 1;
-        c.lost_slot += u64::from(!kept);
         c.lost_data += u64::from(lost_data);
     });
+}
+
+/// The place of a thread's calls.
+#[inline(always)]
+fn slot_of(tid: u32) -> Option<&'static mut InFlight> {
+    /// Too large for the stack of older kernels.
+    static NOTHING: InFlight = InFlight::NOTHING;
+    let slot = match IN_FLIGHT.get_ptr_mut(tid) {
+        Some(slot) => slot,
+        None => {
+            // A failure is seen below.
+            let _ = IN_FLIGHT.insert(tid, &NOTHING, 0);
+            IN_FLIGHT.get_ptr_mut(tid)?
+        }
+    };
+    // SAFETY: map values live until the program ends, and only its own thread looks at this one.
+    Some(unsafe { &mut *slot })
 }
 
 /// Copies what the program hands over and sends it ahead of the call's own record. Gives whether that could be sent, and
@@ -97,18 +125,18 @@ fn send_input(slot: &InFlight, tid: u32) -> (bool, u16) {
 /// A call leaves the kernel.
 #[inline(always)]
 pub fn exit<C: EbpfContext>(ctx: &C, ret: i64) {
-    let tid = bpf_get_current_pid_tgid() as u32;
-    let Some(slot) = IN_FLIGHT.get_ptr(tid) else { return };
+    let task = Task::current();
+    let tid = task.tid();
+    let Some(slot) = inside(tid) else { return };
     // SAFETY: the helper has no preconditions.
     let now = unsafe { generated::bpf_ktime_get_ns() };
-    // SAFETY: only this thread writes or removes its slot.
-    let slot = unsafe { &*slot };
     let duration_ns = now.saturating_sub(slot.enter_ns);
     if config!(summary_only) != 0 {
         summarise(slot, duration_ns, ret);
     } else {
         let mut flags = slot.flags as u16;
-        if ret < 0 && fatal_signal_pending() {
+        if ret < 0 && task.pending() & SIGKILL_BIT != 0 {
+            // It dies on its way back to user space, so it never sees the result of its call.
             flags |= call_flags::KILLED;
         }
         // A page that was not in memory is now, if the kernel has used it.
@@ -119,33 +147,36 @@ pub fn exit<C: EbpfContext>(ctx: &C, ret: i64) {
                 count(|c| c.lost_data += 1);
             }
         }
-        send(ctx, slot, tid, duration_ns, ret, flags);
+        send(ctx, slot, task, duration_ns, ret, flags);
     }
-    // It is there: this program found it.
-    let _ = IN_FLIGHT.remove(tid);
+    slot.flags &= !in_flight_flags::INSIDE;
+}
+
+/// The call that a thread is inside of.
+#[inline(always)]
+fn inside(tid: u32) -> Option<&'static mut InFlight> {
+    let slot = IN_FLIGHT.get_ptr_mut(tid)?;
+    // SAFETY: as in `slot_of`.
+    let slot = unsafe { &mut *slot };
+    (slot.flags & in_flight_flags::INSIDE != 0).then_some(slot)
 }
 
 /// The running task ends; a call that it is inside of will never return.
 #[inline(always)]
-pub fn abandon(tid: u32) {
-    let Some(slot) = IN_FLIGHT.get_ptr(tid) else { return };
-    // SAFETY: the helper has no preconditions.
-    let now = unsafe { generated::bpf_ktime_get_ns() };
-    // SAFETY: only this thread writes or removes its slot.
-    let slot = unsafe { &*slot };
-    let duration_ns = now.saturating_sub(slot.enter_ns);
-    if config!(summary_only) != 0 {
-        summarise(slot, duration_ns, 0);
-    } else {
-        send_ended(slot, tid, duration_ns);
+pub fn abandon(task: Task) {
+    let tid = task.tid();
+    if let Some(slot) = inside(tid) {
+        // SAFETY: the helper has no preconditions.
+        let now = unsafe { generated::bpf_ktime_get_ns() };
+        let duration_ns = now.saturating_sub(slot.enter_ns);
+        if config!(summary_only) != 0 {
+            summarise(slot, duration_ns, 0);
+        } else {
+            send_ended(slot, task, duration_ns);
+        }
     }
+    // Most threads never had one.
     let _ = IN_FLIGHT.remove(tid);
-}
-
-/// A task with a fatal signal pending dies on its way back to user space, so it never sees the result of its call.
-#[inline(always)]
-fn fatal_signal_pending() -> bool {
-    matches!(read::<u64>(current_task(), config!(task_pending_off)), Ok(pending) if pending & SIGKILL_BIT != 0)
 }
 
 /// Fills the record of a call of the running task: in its place, because the stack has no room for one.
@@ -153,34 +184,33 @@ fn fatal_signal_pending() -> bool {
 /// # Safety
 /// `to` must be valid for writing.
 #[inline(always)]
-unsafe fn fill(to: *mut CallRecord, slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) {
-    let uid_gid = bpf_get_current_uid_gid();
-    // SAFETY: see above; the helper has no preconditions.
+unsafe fn fill(to: *mut CallRecord, slot: &InFlight, task: Task, duration_ns: u64, ret: i64, flags: u16) {
+    // SAFETY: see above.
     unsafe {
         (*to).header = header(RecordKind::Call, flags, slot.enter_ns);
         (*to).duration_ns = duration_ns;
         (*to).ret = ret;
         (*to).arg = slot.arg;
-        (*to).cgroup = generated::bpf_get_current_cgroup_id();
+        (*to).cgroup = task.cgroup();
         (*to).fd = slot.fd;
         (*to).request = slot.request;
         (*to).tgid = slot.tgid;
-        (*to).tid = tid;
-        (*to).uid = uid_gid as u32;
-        (*to).gid = (uid_gid >> 32) as u32;
-        (*to).comm = bpf_get_current_comm().unwrap_or_default();
-        (*to).file = slot.file;
+        (*to).tid = task.tid();
+        (*to).uid = task.uid();
+        (*to).gid = task.gid();
+        (*to).comm = task.comm();
+        (*to).file = slot.file.identity;
     }
 }
 
 /// Sends a call that returned, with what the program got back.
 #[inline(always)]
-fn send<C: EbpfContext>(ctx: &C, slot: &InFlight, tid: u32, duration_ns: u64, ret: i64, flags: u16) {
+fn send<C: EbpfContext>(ctx: &C, slot: &InFlight, task: Task, duration_ns: u64, ret: i64, flags: u16) {
     let sent = match Work::begin::<CallRecord>() {
         Some(work) => {
             let head = work.head::<CallRecord>();
             // SAFETY: the head is room for the record.
-            unsafe { fill(head, slot, tid, duration_ns, ret, flags) };
+            unsafe { fill(head, slot, task, duration_ns, ret, flags) };
             if config!(user_stack) != 0 {
                 work.stack(ctx, SegmentKind::UserStack);
             }
@@ -210,14 +240,14 @@ fn send<C: EbpfContext>(ctx: &C, slot: &InFlight, tid: u32, duration_ns: u64, re
 
 /// Sends a call that never returned.
 #[inline(always)]
-fn send_ended(slot: &InFlight, tid: u32, duration_ns: u64) {
+fn send_ended(slot: &InFlight, task: Task, duration_ns: u64) {
     let Some(mut entry) = reserve::<CallRecord>() else {
         count(|c| c.lost_ring += 1);
         return;
     };
     // SAFETY: the entry is room for the record.
     unsafe {
-        fill(entry.as_mut_ptr(), slot, tid, duration_ns, 0, slot.flags as u16 | call_flags::NO_RESULT);
+        fill(entry.as_mut_ptr(), slot, task, duration_ns, 0, slot.flags as u16 | call_flags::NO_RESULT);
     }
     submit(entry);
     count(|c| c.recorded += 1);
@@ -226,12 +256,12 @@ fn send_ended(slot: &InFlight, tid: u32, duration_ns: u64) {
 #[inline(always)]
 fn summarise(slot: &InFlight, duration_ns: u64, ret: i64) {
     let key = SummaryKey {
-        ioctl: slot.file.ioctl,
-        magic: slot.file.magic,
+        ioctl: slot.file.identity.ioctl,
+        magic: slot.file.identity.magic,
         request: slot.request,
-        rdev: slot.file.rdev,
-        mode: slot.file.mode & MODE_TYPE,
-        status: slot.file.status,
+        rdev: slot.file.identity.rdev,
+        mode: slot.file.identity.mode & MODE_TYPE,
+        status: slot.file.identity.status,
     };
     let totals = match SUMMARY.get_ptr_mut(key) {
         Some(totals) => totals,

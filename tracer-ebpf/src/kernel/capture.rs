@@ -15,15 +15,11 @@ use aya_ebpf::{
     maps::{Array, HashMap},
 };
 use ioctl_trace_ebpf::{
-    CallRecord, Choice, ChoiceKey, FileIdentity, FileStatus, MAX_CAPTURE, MAX_SEGMENTS, Node, Plan, PlanKey,
-    SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
+    CallRecord, Choice, ChoiceKey, FileIdentity, FileStatus, MAX_CAPTURE, MAX_SEGMENTS, NO_NODE, Node, Plan,
+    PlanKey, SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
 };
 
-use super::{
-    file::identify,
-    maps::{Scratch, output, scratch},
-    read::config,
-};
+use super::{file, maps::output, read::config};
 
 /// Rounds of one copying. A pointer takes two of them, three if its bytes are not all there.
 const MAX_ROUNDS: u32 = 3 * MAX_SEGMENTS as u32 + 32;
@@ -237,12 +233,41 @@ impl Work {
     /// Copies what travels in one direction.
     #[inline(always)]
     pub fn copy(&self, plan: &Plan, address: u64, dir: u32) {
+        if plan.node == NO_NODE && plan.text == 0 && self.plain(address, u64::from(plan.size)) {
+            return;
+        }
         set!(self.count, 0);
         set!(self.segment, 0);
         set!(self.step, 0);
         set!(self.element, 0);
         self.open(address, u64::from(plan.size), plan.node, plan.text != 0);
         copy_segments(dir);
+    }
+
+    /// Copies a segment that leads nowhere, if all of it can be read.
+    #[inline(always)]
+    fn plain(&self, address: u64, wanted: u64) -> bool {
+        let (used, left) = (get!(self.used), get!(self.left));
+        let length = if wanted < left { wanted } else { left };
+        if used > ROOM || length == 0 || length > u64::from(MAX_CAPTURE) {
+            return false;
+        }
+        let to = self.at(used + HEADER).cast();
+        // SAFETY: there is room for `length` bytes, see `State`; the helper checks the source.
+        if unsafe { bpf_probe_read_user(to, length as u32, address as *const core::ffi::c_void) } != 0 {
+            return false;
+        }
+        let header = SegmentHeader {
+            address,
+            wanted: wanted as u32,
+            length: length as u32,
+            kind: SegmentKind::Memory as u16,
+            flags: if length < wanted { segment_flags::TRUNCATED } else { 0 },
+            reserved: 0,
+        };
+        set!(self.left, left - length);
+        self.finish(used, &header, length);
+        true
     }
 
     /// Begins a segment.
@@ -429,7 +454,7 @@ impl Work {
             let units = self.field(found, start, step.length_offset, step.length_width)?;
             // Any length that does not fit is cut anyway.
             let units = if units > u64::from(u32::MAX) { u64::from(u32::MAX) } else { units };
-            units * u64::from(step.unit)
+            (units * u64::from(step.unit)).saturating_sub(u64::from(step.less))
         };
         if address != 0 && length != 0 {
             self.open(address, length, node, kind == StepKind::Text as u32);
@@ -466,14 +491,11 @@ impl Work {
             set!(self.incomplete, 1);
             return;
         }
-        let Some(Scratch { block, .. }) = scratch() else { return };
-        // SAFETY: there is room for it, and segments begin at multiples of 8.
-        let identity = unsafe { &mut *self.at(used + HEADER).cast::<FileIdentity>() };
-        *identity = FileIdentity::default();
-        identify(identity, block, fd);
-        if identity.status != FileStatus::Known as u32 {
+        let Some(known) = file::of(fd).filter(|file| file.identity.status == FileStatus::Known as u32) else {
             return;
-        }
+        };
+        // SAFETY: there is room for it, and segments begin at multiples of 8.
+        unsafe { self.at(used + HEADER).cast::<FileIdentity>().write(known.identity) };
         let length = size_of::<FileIdentity>() as u32;
         let header = SegmentHeader {
             address: u64::from(fd),

@@ -1,66 +1,129 @@
-//! Who is behind a file descriptor: task → files → fdtable → `struct file` → inode → superblock.
+//! Who is behind a file descriptor: `struct file` → inode → superblock. What a file is does not change while it is open, so
+//! all of it is read once and remembered; afterwards a few words tell that it is the same.
 
-use ioctl_trace_ebpf::{FileIdentity, FileStatus};
+use ioctl_trace_ebpf::{FileIdentity, FileMark, FileStatus, KnownFile};
 
-use super::read::{Block, config, current_task, first_of, read};
+use super::{
+    current::Task,
+    maps::{FILES, Scratch, scratch},
+    path,
+    read::{Block, config, first_of, read},
+};
 
-/// Reads the identity of the running task's open file `fd` into `identity`, which is zero.
+/// Magic number of the filesystem of sockets (`SOCKFS_MAGIC`).
+const SOCKFS: u64 = 0x534f_434b;
+
+/// Whether a descriptor of the running task leads to the same file as before.
 #[inline(always)]
-pub fn identify(identity: &mut FileIdentity, block: &mut Block, fd: u32) {
-    let status = match open_file(block, fd) {
+pub fn is_still(before: &KnownFile, task: Task, fd: u32) -> bool {
+    let (Some(Scratch { file, block }), Ok(address)) = (scratch(), task.open_file(fd)) else { return false };
+    address != 0 && look(file, block, address).is_ok() && is_same(before, file)
+}
+
+/// The file behind a descriptor of the running task. Its path is sent unless the user side has it already.
+#[inline(always)]
+pub fn of(fd: u32) -> Option<&'static KnownFile> {
+    describe(fd);
+    scratch().map(|scratch| &scratch.file)
+}
+
+/// Finds out what is behind a descriptor of the running task; the answer lies in this CPU's [`Scratch`].
+///
+/// A global function: the verifier looks at it once, whoever calls it, and it has a stack frame of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn describe(fd: u32) -> u32 {
+    let Some(Scratch { file, block }) = scratch() else { return FileStatus::Unreadable as u32 };
+    let status = match Task::current().open_file(fd) {
         Ok(0) => FileStatus::NotOpen,
-        Ok(file) => {
-            identity.file = file;
-            match fill(identity, block) {
-                Ok(()) => FileStatus::Known,
-                Err(_) => FileStatus::Unreadable,
-            }
-        }
+        Ok(address) => match identify(file, block, address, fd) {
+            Ok(()) => return FileStatus::Known as u32,
+            Err(_) => FileStatus::Unreadable,
+        },
         Err(_) => FileStatus::Unreadable,
     };
-    identity.status = status as u32;
-}
-
-/// Address of the `struct file` behind `fd`, 0 if it is not open.
-#[inline(always)]
-fn open_file(block: &mut Block, fd: u32) -> Result<u64, i32> {
-    let files: u64 = read(current_task(), config!(task_files_off))?;
-    if files == 0 {
-        return Ok(0);
-    }
-    let table: u64 = read(files, config!(files_fdt_off))?;
-    let (max, array) = (config!(fdt_max_off), config!(fdt_fd_off));
-    let table = block.fill::<16>(table, first_of([max, array]))?;
-    if fd >= table.get::<u32>(max)? {
-        return Ok(0);
-    }
-    read(table.get::<u64>(array)? + u64::from(fd) * 8, 0)
+    *file = KnownFile {
+        identity: FileIdentity { status: status as u32, ..FileIdentity::NOTHING },
+        mark: FileMark::NOTHING,
+    };
+    status as u32
 }
 
 #[inline(always)]
-fn fill(identity: &mut FileIdentity, block: &mut Block) -> Result<(), i32> {
-    let (op, inode, flags) = (config!(file_op_off), config!(file_inode_off), config!(file_flags_off));
-    let file = block.fill::<48>(identity.file, first_of([op, inode, flags]))?;
-    identity.flags = file.get(flags)?;
-    identity.f_op = file.get(op)?;
-    let inode: u64 = file.get(inode)?;
-
+fn identify(known: &mut KnownFile, block: &mut Block, address: u64, fd: u32) -> Result<(), i32> {
+    let sb = look(known, block, address)?;
+    if let Some(before) = FILES.get_ptr(address) {
+        // SAFETY: map values live until the program ends; a torn read only means that all is read once more.
+        let before = unsafe { &*before };
+        if is_same(before, known) {
+            known.identity = FileIdentity { flags: known.identity.flags, ..before.identity };
+            return Ok(());
+        }
+    }
+    let identity = &mut known.identity;
     let (native, compat) = (config!(op_ioctl_off), config!(op_compat_off));
     let operations = block.fill::<16>(identity.f_op, first_of([native, compat]))?;
     identity.ioctl = operations.get(native)?;
     identity.compat_ioctl = operations.get(compat)?;
+    identity.magic = read(sb, config!(sb_magic_off))?;
+    identity.dev = read(sb, config!(sb_dev_off))?;
+    identity.domain = 0;
+    if identity.magic == SOCKFS {
+        let socket = read(address, config!(file_private_off))?;
+        let sock: u64 = read(socket, config!(socket_sk_off))?;
+        // A socket that is being closed has none.
+        identity.domain = read::<u16>(sock, config!(sock_family_off)).map_or(0, u32::from);
+    }
+    identity.status = FileStatus::Known as u32;
+    if config!(summary_only) != 0 || path::announce(known, sb, fd) {
+        // A failure only means that all is read, and sent, with the next call again.
+        let _ = FILES.insert(address, &*known, 0);
+    }
+    Ok(())
+}
+
+/// Reads what tells one file from another. Gives the superblock.
+#[inline(always)]
+fn look(known: &mut KnownFile, block: &mut Block, address: u64) -> Result<u64, i32> {
+    let (identity, mark) = (&mut known.identity, &mut known.mark);
+    let (op, inode, flags) = (config!(file_op_off), config!(file_inode_off), config!(file_flags_off));
+    let dentry = config!(file_dentry_off);
+    let part = block.fill::<80>(address, first_of([op, inode, flags, dentry]))?;
+    identity.file = address;
+    identity.f_op = part.get(op)?;
+    identity.flags = part.get(flags)?;
+    mark.inode = part.get(inode)?;
+    mark.dentry = part.get(dentry)?;
 
     let (mode, rdev) = (config!(inode_mode_off), config!(inode_rdev_off));
     let (ino, sb) = (config!(inode_ino_off), config!(inode_sb_off));
-    let inode = block.fill::<80>(inode, first_of([mode, rdev, ino, sb]))?;
-    identity.mode = u32::from(inode.get::<u16>(mode)?);
-    identity.rdev = inode.get(rdev)?;
-    identity.ino = inode.get(ino)?;
-    let sb: u64 = inode.get(sb)?;
+    let part = block.fill::<80>(mark.inode, first_of([mode, rdev, ino, sb]))?;
+    identity.mode = u32::from(part.get::<u16>(mode)?);
+    identity.rdev = part.get(rdev)?;
+    identity.ino = part.get(ino)?;
+    let sb = part.get(sb)?;
 
-    let (magic, dev) = (config!(sb_magic_off), config!(sb_dev_off));
-    let sb = block.fill::<96>(sb, first_of([magic, dev]))?;
-    identity.magic = sb.get(magic)?;
-    identity.dev = sb.get(dev)?;
-    Ok(())
+    let (hash, parent) = (config!(dentry_hash_off), config!(dentry_parent_off));
+    let pprev = config!(dentry_pprev_off);
+    let part = block.fill::<40>(mark.dentry, first_of([hash, parent, pprev]))?;
+    mark.name_hash = part.get(hash)?;
+    mark.parent = part.get(parent)?;
+    mark.pprev = part.get(pprev)?;
+    Ok(sb)
+}
+
+#[inline(always)]
+fn is_same(before: &KnownFile, now: &KnownFile) -> bool {
+    let (a, b) = (&before.identity, &now.identity);
+    let (old, new) = (&before.mark, &now.mark);
+    a.file == b.file
+        && a.f_op == b.f_op
+        && a.ino == b.ino
+        && a.rdev == b.rdev
+        && a.mode == b.mode
+        && old.inode == new.inode
+        && old.dentry == new.dentry
+        && old.name_hash == new.name_hash
+        && old.parent == new.parent
+        && old.pprev == new.pprev
 }

@@ -1,11 +1,11 @@
 //! Is a call wanted? Runs before anything is copied; a filter that is off is removed by the verifier.
 
-use aya_ebpf::helpers::{bpf_get_current_comm, bpf_get_current_uid_gid};
-use ioctl_trace_ebpf::{COMM_LEN, RequestMode};
+use ioctl_trace_ebpf::RequestMode;
 
 use super::{
+    current::Task,
     maps::{CGROUPS, COMMS, REQUESTS, TARGETS, UIDS},
-    read::{config, current_task, read},
+    read::config,
 };
 
 /// Slots of the map `CGROUPS`.
@@ -13,11 +13,11 @@ const MAX_CGROUPS: u32 = 16;
 
 /// Whether a call of the running task is wanted. Filters of different kinds must all agree.
 #[inline(always)]
-pub fn wanted(tgid: u32, request: u32) -> bool {
-    (config!(by_pid) == 0 || is_target(tgid))
+pub fn wanted(task: Task, request: u32) -> bool {
+    (config!(by_pid) == 0 || is_target(task.tgid()))
         && request_wanted(request)
-        && (config!(by_uid) == 0 || contains_uid(bpf_get_current_uid_gid() as u32))
-        && (config!(by_comm) == 0 || comm_wanted())
+        && (config!(by_uid) == 0 || contains_uid(task.uid()))
+        && (config!(by_comm) == 0 || comm_wanted(task))
         && (config!(cgroups) == 0 || cgroup_wanted())
 }
 
@@ -43,17 +43,9 @@ fn request_wanted(request: u32) -> bool {
 
 /// The thread's own name, or that of its process: threads often have names of their own.
 #[inline(always)]
-fn comm_wanted() -> bool {
-    if let Ok(comm) = bpf_get_current_comm()
-        && COMMS.get_ptr(comm).is_some()
-    {
-        return true;
-    }
-    let Ok(leader) = read::<u64>(current_task(), config!(task_leader_off)) else { return false };
-    match read::<[u8; COMM_LEN]>(leader, config!(task_comm_off)) {
-        Ok(comm) => COMMS.get_ptr(comm).is_some(),
-        Err(_) => false,
-    }
+fn comm_wanted(task: Task) -> bool {
+    COMMS.get_ptr(task.comm()).is_some()
+        || task.process_comm().is_some_and(|comm| COMMS.get_ptr(comm).is_some())
 }
 
 #[inline(always)]

@@ -6,25 +6,17 @@ use aya_ebpf::{
     macros::map,
     maps::{CgroupArray, HashMap, LruHashMap, PerCpuArray, PerCpuHashMap, RingBuf, ring_buf::RingBufEntry},
 };
-use ioctl_trace_ebpf::{COMM_LEN, Counters, InFlight, RecordHeader, RecordKind, SummaryKey, SummaryValue};
+use ioctl_trace_ebpf::{
+    COMM_LEN, Counters, InFlight, KnownFile, RecordHeader, RecordKind, SummaryKey, SummaryValue,
+};
 
 use super::read::{Block, config};
-
-/// What is remembered of a file whose path has been sent: a change means another file, or another name.
-#[repr(C)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct SentPath {
-    pub dentry: u64,
-    pub name_hash: u64,
-    pub parent: u64,
-    pub pprev: u64,
-}
 
 /// Room to work in: a BPF stack has 512 bytes.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Scratch {
-    pub slot: InFlight,
+    pub file: KnownFile,
     pub block: Block,
 }
 
@@ -57,12 +49,13 @@ pub static CGROUPS: CgroupArray = CgroupArray::with_max_entries(16, 0);
 /// Requests that are wanted, or not wanted.
 #[map]
 pub static REQUESTS: HashMap<u32, u32> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
-/// Calls inside the kernel, by thread id.
+/// Last calls of threads, by thread id: made with a thread's first call and removed when it ends, because making and
+/// removing one costs as much as all else that is done for a call.
 #[map]
-pub static IN_FLIGHT: HashMap<u32, InFlight> = HashMap::with_max_entries(16_384, 0);
-/// Files whose path has been sent, by address of the `struct file`.
+pub static IN_FLIGHT: HashMap<u32, InFlight> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+/// Files that are known, by address of the `struct file`.
 #[map]
-pub static SENT_PATHS: LruHashMap<u64, SentPath> = LruHashMap::with_max_entries(4_096, 0);
+pub static FILES: LruHashMap<u64, KnownFile> = LruHashMap::with_max_entries(4_096, 0);
 /// Totals per request and device, when only totals are wanted.
 #[map]
 pub static SUMMARY: PerCpuHashMap<SummaryKey, SummaryValue> =

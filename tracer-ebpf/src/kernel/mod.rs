@@ -4,6 +4,7 @@ mod call;
 mod capture;
 #[cfg(bpf_target_arch = "x86_64")]
 mod compat;
+mod current;
 mod file;
 mod filter;
 mod maps;
@@ -12,6 +13,7 @@ mod read;
 mod task;
 
 use aya_ebpf::{
+    EbpfContext,
     macros::{raw_tracepoint, tracepoint},
     programs::{RawTracePointContext, TracePointContext},
 };
@@ -24,24 +26,29 @@ const ENTER_ARG: usize = 32;
 /// Offset of the result in the records of `syscalls:sys_exit_*`.
 const EXIT_RET: usize = 16;
 
+/// A word of a tracepoint's record: a plain load, where a helper would cost more than all that is done with it.
+///
+/// # Safety
+/// The offset must be within the record of the tracepoint.
+#[inline(always)]
+unsafe fn word(ctx: &TracePointContext, offset: usize) -> u64 {
+    // SAFETY: see above; the verifier checks it.
+    unsafe { ctx.as_ptr().cast::<u8>().add(offset).cast::<u64>().read_volatile() }
+}
+
 #[tracepoint]
 pub fn enter_ioctl(ctx: TracePointContext) -> u32 {
-    // SAFETY: the offsets are within the record of this tracepoint; the helper checks the access.
-    let args = unsafe {
-        (ctx.read_at::<u64>(ENTER_FD), ctx.read_at::<u64>(ENTER_REQUEST), ctx.read_at::<u64>(ENTER_ARG))
-    };
-    if let (Ok(fd), Ok(request), Ok(arg)) = args {
-        call::enter(&ctx, fd as u32, request as u32, arg, 0);
-    }
+    // SAFETY: the offsets are those of this tracepoint.
+    let (fd, request, arg) =
+        unsafe { (word(&ctx, ENTER_FD), word(&ctx, ENTER_REQUEST), word(&ctx, ENTER_ARG)) };
+    call::enter(&ctx, fd as u32, request as u32, arg, 0);
     0
 }
 
 #[tracepoint]
 pub fn exit_ioctl(ctx: TracePointContext) -> u32 {
     // SAFETY: as above.
-    if let Ok(ret) = unsafe { ctx.read_at::<i64>(EXIT_RET) } {
-        call::exit(&ctx, ret);
-    }
+    call::exit(&ctx, unsafe { word(&ctx, EXIT_RET) } as i64);
     0
 }
 
@@ -73,7 +80,7 @@ pub fn process_exec(_ctx: RawTracePointContext) -> i32 {
 
 #[raw_tracepoint(tracepoint = "sched_process_exit")]
 pub fn process_exit(ctx: RawTracePointContext) -> i32 {
-    task::exited(&ctx, ctx.arg::<u64>(0));
+    task::exited(ctx.arg::<u64>(0));
     0
 }
 

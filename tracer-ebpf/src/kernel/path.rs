@@ -1,15 +1,13 @@
 //! The path behind a file, walked once per file and sent ahead of its first call, so that it is known even when the
 //! process is gone by the time the user side looks.
 
-use aya_ebpf::{
-    helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel_str},
-    maps::ring_buf::RingBufEntry,
-};
-use ioctl_trace_ebpf::{FileIdentity, FileRecord, PATH_BYTES, RecordKind, file_flags};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel_str};
+use ioctl_trace_ebpf::{FILESYSTEM_BYTES, FileRecord, KnownFile, PATH_BYTES, RecordKind, file_flags};
 
 use super::{
-    maps::{SENT_PATHS, SentPath, count, header, reserve, submit},
-    read::{Block, config, first_of, read},
+    current::Task,
+    maps::{count, header, reserve, submit},
+    read::{config, read},
 };
 
 /// Longest name of a directory entry, its NUL included (`NAME_MAX + 1`).
@@ -17,61 +15,49 @@ const NAME_BYTES: usize = 256;
 /// Directory levels and mount crossings followed at most.
 const MAX_STEPS: usize = 40;
 
-/// Sends the file's path unless the user side has it already.
+/// Sends the file's path, and the name of its filesystem. `false` if there was no room for it.
 #[inline(always)]
-pub fn announce(block: &mut Block, file: &FileIdentity, tgid: u32, fd: u32) {
-    let Ok(now) = names(block, file.file) else { return };
-    if let Some(sent) = SENT_PATHS.get_ptr(file.file) {
-        // SAFETY: map values live until the program ends; a torn read only sends the path once more.
-        if unsafe { *sent } == now {
-            return;
-        }
-    }
-    let Some(entry) = reserve::<FileRecord>() else {
+pub fn announce(known: &KnownFile, sb: u64, fd: u32) -> bool {
+    let Some(mut entry) = reserve::<FileRecord>() else {
         count(|c| c.lost_control += 1);
-        return;
+        return false;
     };
-    send(entry, file, &now, tgid, fd);
-    // A failure leaves the path unknown to this side; it is then sent again with the next call.
-    let _ = SENT_PATHS.insert(file.file, now, 0);
-}
-
-#[inline(always)]
-fn names(block: &mut Block, file: u64) -> Result<SentPath, i32> {
-    let dentry: u64 = read(file, config!(file_dentry_off))?;
-    let (hash, parent, pprev) =
-        (config!(dentry_hash_off), config!(dentry_parent_off), config!(dentry_pprev_off));
-    let block = block.fill::<40>(dentry, first_of([hash, parent, pprev]))?;
-    Ok(SentPath { dentry, name_hash: block.get(hash)?, parent: block.get(parent)?, pprev: block.get(pprev)? })
-}
-
-#[inline(always)]
-fn send(mut entry: RingBufEntry<FileRecord>, file: &FileIdentity, names: &SentPath, tgid: u32, fd: u32) {
     let record = entry.as_mut_ptr();
-    // SAFETY: `record` points to reserved memory of the record's size; every field but `path` is written here, and
-    // `path` is zeroed before names are copied into it, so that nothing stale reaches the user side.
+    // SAFETY: `record` points to reserved memory of the record's size; every field is written here, the texts with zeros
+    // before names are copied into them, so that nothing stale reaches the user side.
     unsafe {
-        (*record).file = *file;
-        (*record).tgid = tgid;
+        (*record).file = known.identity;
+        (*record).tgid = Task::current().tgid();
         (*record).fd = fd;
         (*record).reserved = 0;
+        let filesystem = (&raw mut (*record).filesystem).cast::<u64>();
+        for word in 0..FILESYSTEM_BYTES / 8 {
+            filesystem.add(word).write_volatile(0);
+        }
+        if let Ok(ty) = read::<u64>(sb, config!(sb_type_off))
+            && let Ok(name) = read::<u64>(ty, config!(fs_name_off))
+        {
+            // A filesystem without a name that can be read has none.
+            bpf_probe_read_kernel_str(
+                filesystem.cast(),
+                FILESYSTEM_BYTES as u32,
+                name as *const core::ffi::c_void,
+            );
+        }
         let path = (&raw mut (*record).path).cast::<u64>();
         for word in 0..PATH_BYTES / 8 {
             path.add(word).write_volatile(0);
         }
-        let mut flags = walk(
-            (&raw mut (*record).path).cast::<u8>(),
-            &raw mut (*record).path_len,
-            file.file,
-            names.dentry,
-        );
+        let file = known.identity.file;
+        let mut flags = walk(path.cast::<u8>(), &raw mut (*record).path_len, file, known.mark.dentry);
         // Roots of trees are unhashed as well, but their names are not in a directory that could lose them.
-        if names.pprev == 0 && names.parent != names.dentry {
+        if known.mark.pprev == 0 && known.mark.parent != known.mark.dentry {
             flags |= file_flags::DELETED;
         }
         (*record).header = header(RecordKind::File, flags, bpf_ktime_get_ns());
     }
     submit(entry);
+    true
 }
 
 /// Copies the components from the innermost outwards, crossing mounts. Returns [`file_flags`].

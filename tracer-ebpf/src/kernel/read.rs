@@ -1,11 +1,7 @@
-//! Reading kernel memory, and the settings. The only module that follows raw addresses.
+//! Reading kernel memory at raw addresses, and the settings.
 
-use aya_ebpf::{
-    bindings::task_struct,
-    helpers::{
-        bpf_get_current_task, bpf_probe_read_kernel,
-        generated::bpf_probe_read_kernel as bpf_probe_read_kernel_bytes,
-    },
+use aya_ebpf::helpers::{
+    bpf_probe_read_kernel, generated::bpf_probe_read_kernel as bpf_probe_read_kernel_bytes,
 };
 use ioctl_trace_ebpf::Config;
 
@@ -35,7 +31,7 @@ pub fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
 }
 
 /// Words of a [`Block`].
-const BLOCK_WORDS: usize = 12;
+const BLOCK_WORDS: usize = 10;
 
 /// The interesting part of a structure, copied at once: what a read costs is the call of the helper, not the bytes.
 #[repr(C)]
@@ -88,12 +84,4 @@ pub fn first_of<const N: usize>(offsets: [u32; N]) -> u32 {
         }
     }
     first
-}
-
-/// Address of the running task's `task_struct`.
-#[inline(always)]
-pub fn current_task() -> u64 {
-    // SAFETY: the helper has no preconditions.
-    let task: *const task_struct = unsafe { bpf_get_current_task() } as *const task_struct;
-    task as u64
 }

@@ -1,18 +1,15 @@
 //! Life of the wanted processes: children are followed, ends are noticed.
 
-use aya_ebpf::{
-    bindings::BPF_NOEXIST,
-    helpers::{bpf_get_current_comm, bpf_get_current_pid_tgid, generated},
-    programs::RawTracePointContext,
-};
+use aya_ebpf::{bindings::BPF_NOEXIST, helpers::generated, programs::RawTracePointContext};
 use aya_log_ebpf::warn;
 use ioctl_trace_ebpf::{ProcessRecord, RecordKind, process_flags};
 
 use super::{
     call,
+    current::Task,
     filter::is_target,
     maps::{TARGETS, count, header, reserve, wake},
-    read::{config, current_task, read},
+    read::{config, read},
 };
 
 /// The running task made `child`, a new thread or process. It runs before the child does.
@@ -21,8 +18,8 @@ pub fn forked(ctx: &RawTracePointContext, child: u64) {
     if config!(by_pid) == 0 {
         return;
     }
-    let pid_tgid = bpf_get_current_pid_tgid();
-    let (tgid, tid) = ((pid_tgid >> 32) as u32, pid_tgid as u32);
+    let task = Task::current();
+    let (tgid, tid) = (task.tgid(), task.tid());
     let Ok(child_tgid) = read::<u32>(child, config!(task_tgid_off)) else { return };
     if child_tgid == tgid {
         return; // A thread: its process is in the set already, or not wanted.
@@ -44,25 +41,19 @@ pub fn forked(ctx: &RawTracePointContext, child: u64) {
 /// another way, and soon.
 #[inline(always)]
 pub fn executed() {
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if (config!(by_pid) == 0 || is_target(tgid)) && is_compat() {
+    let task = Task::current();
+    let tgid = task.tgid();
+    if (config!(by_pid) == 0 || is_target(tgid)) && task.is_compat() {
         send(RecordKind::Exec, process_flags::COMPAT, tgid, 0);
     }
 }
 
-/// Whether the running task's addresses fit 32 bits.
-#[inline(always)]
-fn is_compat() -> bool {
-    let mm = read::<u64>(current_task(), config!(task_mm_off));
-    matches!(mm.and_then(|mm| read::<u64>(mm, config!(mm_size_off))), Ok(size) if size <= 1 << 32)
-}
-
 /// The running task ends.
 #[inline(always)]
-pub fn exited(_ctx: &RawTracePointContext, task: u64) {
-    let pid_tgid = bpf_get_current_pid_tgid();
-    let (tgid, tid) = ((pid_tgid >> 32) as u32, pid_tgid as u32);
-    call::abandon(tid);
+pub fn exited(task: u64) {
+    let current = Task::current();
+    let tgid = current.tgid();
+    call::abandon(current);
     if config!(by_pid) == 0 || !is_target(tgid) {
         return;
     }
@@ -87,7 +78,7 @@ fn send(kind: RecordKind, flags: u16, tgid: u32, parent: u32) {
         header: header(kind, flags, now),
         tgid,
         parent,
-        comm: bpf_get_current_comm().unwrap_or_default(),
+        comm: Task::current().comm(),
     });
     wake(entry);
 }

@@ -17,7 +17,7 @@ use aya::{
 use ioctl_registry::Registry;
 use ioctl_trace_ebpf::{
     COMM_LEN, Choice, ChoiceKey, Config, Counters, InFlight, MAX_CAPTURE, Node, Plan, PlanKey, RequestMode,
-    Step, SummaryKey, SummaryValue,
+    Step, SummaryKey, SummaryValue, in_flight_flags,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -373,7 +373,10 @@ impl Live {
     #[must_use]
     pub fn in_flight(&mut self) -> Vec<InFlightCall> {
         match self.map::<HashMap<_, u32, Shared<InFlight>>>("IN_FLIGHT") {
-            Ok(map) => map.iter().filter_map(Result::ok).map(|(tid, call)| (tid, call.0)).collect(),
+            Ok(map) => {
+                let calls = map.iter().filter_map(Result::ok).map(|(tid, call)| (tid, call.0));
+                calls.filter(|(_, call)| call.flags & in_flight_flags::INSIDE != 0).collect()
+            }
             Err(_) => Vec::new(),
         }
     }

@@ -73,6 +73,7 @@ impl Scripted {
             fd: 0,
             path_len: u32::try_from(used).unwrap_or(0),
             reserved: 0,
+            filesystem: *b"testfs\0\0\0\0\0\0\0\0\0\0",
             path: bytes,
         };
         self.raw(raw::bytes_of(&record))

@@ -88,7 +88,8 @@ fn every_request_that_writes_shows_the_fields_of_its_buffer() {
     }
     let dir = tempfile::tempdir().expect("a directory");
     let log = dir.path().join("log");
-    let calls = trace(&["--max-bytes", "64K"], Command::new(example("sweep")).arg(&log));
+    // Room for all of them at once: nothing is lost, however slowly they are written.
+    let calls = trace(&["--max-bytes", "64K", "--buffer", "256M"], Command::new(example("sweep")).arg(&log));
     let calls: Vec<&Value> = calls.iter().filter(|call| text(call, "/comm") == "sweep").collect();
     let made = fs::read_to_string(&log).expect("the log");
     let made: Vec<(&str, &str)> = made.lines().filter_map(|line| line.split_once(' ')).collect();
