@@ -12,7 +12,7 @@ use super::{
     current::Task,
     file, filter,
     maps::{IN_FLIGHT, SUMMARY, count, header, reserve, submit},
-    read::config,
+    read::{config, copy},
 };
 
 /// `SIGKILL` in a signal set.
@@ -46,7 +46,8 @@ pub fn enter<C: EbpfContext>(ctx: &C, fd: u32, request: u32, arg: u64, flags: u1
     if !file::is_still(&slot.file, task, fd)
         && let Some(file) = file::of(fd)
     {
-        slot.file = *file;
+        // SAFETY: both are values of maps.
+        unsafe { copy(file, &raw mut slot.file) };
         if slot.file.identity.status == FileStatus::Unreadable as u32 {
             debug!(ctx, "cannot read the file behind fd {} of thread {}", fd, tid);
         }
@@ -199,7 +200,7 @@ unsafe fn fill(to: *mut CallRecord, slot: &InFlight, task: Task, duration_ns: u6
         (*to).uid = task.uid();
         (*to).gid = task.gid();
         (*to).comm = task.comm();
-        (*to).file = slot.file.identity;
+        copy(&raw const slot.file.identity, &raw mut (*to).file);
     }
 }
 

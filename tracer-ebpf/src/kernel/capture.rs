@@ -19,7 +19,11 @@ use ioctl_trace_ebpf::{
     PlanKey, SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
 };
 
-use super::{file, maps::output, read::config};
+use super::{
+    file,
+    maps::output,
+    read::{config, copy},
+};
 
 /// Rounds of one copying. A pointer takes two of them, three if its bytes are not all there.
 const MAX_ROUNDS: u32 = 3 * MAX_SEGMENTS as u32 + 32;
@@ -249,7 +253,8 @@ impl Work {
     fn plain(&self, address: u64, wanted: u64) -> bool {
         let (used, left) = (get!(self.used), get!(self.left));
         let length = if wanted < left { wanted } else { left };
-        if used > ROOM || length == 0 || length > u64::from(MAX_CAPTURE) {
+        // No third condition here, as in `read`.
+        if used > ROOM || length > u64::from(MAX_CAPTURE) {
             return false;
         }
         let to = self.at(used + HEADER).cast();
@@ -265,6 +270,9 @@ impl Work {
             flags: if length < wanted { segment_flags::TRUNCATED } else { 0 },
             reserved: 0,
         };
+        if length == 0 {
+            set!(self.incomplete, 1);
+        }
         set!(self.left, left - length);
         self.finish(used, &header, length);
         true
@@ -486,16 +494,16 @@ impl Work {
     /// Adds the identity of the file behind a descriptor, if it is open.
     #[inline(always)]
     pub fn descriptor(&self, fd: u32) {
+        let Some(known) = file::of(fd).filter(|file| file.identity.status == FileStatus::Known as u32) else {
+            return;
+        };
         let used = get!(self.used);
         if used > ROOM - size_of::<FileIdentity>() as u64 - HEADER {
             set!(self.incomplete, 1);
             return;
         }
-        let Some(known) = file::of(fd).filter(|file| file.identity.status == FileStatus::Known as u32) else {
-            return;
-        };
         // SAFETY: there is room for it, and segments begin at multiples of 8.
-        unsafe { self.at(used + HEADER).cast::<FileIdentity>().write(known.identity) };
+        unsafe { copy(&raw const known.identity, self.at(used + HEADER).cast()) };
         let length = size_of::<FileIdentity>() as u32;
         let header = SegmentHeader {
             address: u64::from(fd),

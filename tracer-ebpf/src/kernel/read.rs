@@ -30,6 +30,19 @@ pub fn read<T>(base: u64, offset: u32) -> Result<T, i32> {
     unsafe { bpf_probe_read_kernel((base + u64::from(offset)) as *const T) }
 }
 
+/// Copies a value word by word. A plain assignment becomes a loop over single bytes, which costs more than a call of a helper.
+///
+/// # Safety
+/// Both must be aligned to 8 bytes, `from` valid for reading and `to` for writing.
+#[inline(always)]
+pub unsafe fn copy<T: Copy>(from: *const T, to: *mut T) {
+    const { assert!(size_of::<T>() % 8 == 0) };
+    for word in 0..size_of::<T>() / 8 {
+        // SAFETY: see above.
+        unsafe { to.cast::<u64>().add(word).write_volatile(from.cast::<u64>().add(word).read_volatile()) };
+    }
+}
+
 /// Words of a [`Block`].
 const BLOCK_WORDS: usize = 10;
 
