@@ -45,6 +45,12 @@ pub struct Device<'a> {
     pub handler: Option<&'a str>,
     /// Name of an anonymous inode, as in `anon_inode:NAME`.
     pub anon: Option<&'a str>,
+    /// The family of a socket (`AF_INET`).
+    pub domain: Option<u32>,
+    /// The driver's name, as the device model has it: `i915`.
+    pub driver: Option<&'a str>,
+    /// The module that the file's operations belong to (`file_operations.owner`).
+    pub owner: Option<&'a str>,
 }
 
 impl Device<'_> {
@@ -54,6 +60,9 @@ impl Device<'_> {
             && self.magic.is_none()
             && self.handler.is_none()
             && self.anon.is_none()
+            && self.domain.is_none()
+            && self.driver.is_none()
+            && self.owner.is_none()
     }
 
     /// Whether this is a file or directory of some file system, or could be.

@@ -23,6 +23,16 @@ pub enum Fact {
     Count(Cow<'static, str>, u64),
     /// It holds the number of bytes of this field, a path from the same type; that many times a constant.
     Bytes(Cow<'static, str>, u64),
+    /// It holds the number of bytes of the whole value, whose last field, this one, goes on to that end.
+    Tail(Cow<'static, str>),
+    /// It holds the place where the contents of this field begin, in bytes from the beginning of the value.
+    Start(Cow<'static, str>),
+    /// It holds the number of a request, whose size is the number of bytes of this field.
+    Ioc(Cow<'static, str>),
+    /// It holds the distance to the next element of the row, in bytes from the beginning of this one; 0 in the last.
+    Next,
+    /// The same from the beginning of the first element.
+    NextFromFirst,
     /// It holds an address: of a value of this type, or of several where the type ends in `[]`, which travel so. Of
     /// something not known, or not to be looked at, there is no direction, and the type is empty.
     Pointer(Option<Direction>, Cow<'static, str>),
@@ -56,12 +66,14 @@ pub enum Fact {
     Reserved,
     /// The kernel alone writes it: what it holds before the call means nothing.
     Out,
+    /// The program alone writes it: what it holds after the call means nothing.
+    In,
     /// Headers have a macro of this name for it, by which everybody calls it: of a member of a union, in place of both names.
     As(Cow<'static, str>),
 }
 
 /// The words that stand alone.
-const PLAIN: [(&str, Fact); 15] = [
+const PLAIN: [(&str, Fact); 18] = [
     ("string", Fact::Text),
     ("fourcc", Fact::Fourcc),
     ("fd", Fact::Fd),
@@ -77,6 +89,9 @@ const PLAIN: [(&str, Fact); 15] = [
     ("verbose", Fact::Verbose),
     ("reserved", Fact::Reserved),
     ("out", Fact::Out),
+    ("in", Fact::In),
+    ("next", Fact::Next),
+    ("next-from-first", Fact::NextFromFirst),
 ];
 
 impl Fact {
@@ -106,6 +121,9 @@ impl Fact {
             "set" => Self::Set(detail),
             "count" => Self::Count(detail, factor),
             "bytes" => Self::Bytes(detail, factor),
+            "tail" => Self::Tail(detail),
+            "start" => Self::Start(detail),
+            "ioc" => Self::Ioc(detail),
             "as" => Self::As(detail),
             "of" => Self::Of(detail),
             "pointer" if detail.is_empty() => Self::Pointer(None, detail),
@@ -136,7 +154,7 @@ pub struct Subcommand {
     pub selector: &'static str,
     /// The constant's name.
     pub name: &'static str,
-    /// The field's value; none without a selector.
+    /// The field's value. None without a selector; with one, any value that no other row has.
     pub value: Option<i128>,
     /// What it says of the argument, as [`Subcommand::target`] takes it apart; empty if not known.
     pub arg: &'static str,
@@ -148,7 +166,7 @@ impl Subcommand {
     fn parse(line: &'static str) -> Option<Self> {
         let [request, selector, name, value, arg, dir] = parse::columns(line)?;
         let dir = if matches!(dir, "" | "?") { None } else { Some(Direction::parse(dir)?) };
-        let value = if selector.is_empty() { None } else { Some(parse::integer(value)?) };
+        let value = if selector.is_empty() || value == "*" { None } else { Some(parse::integer(value)?) };
         Some(Self { request, selector, name, value, arg, dir })
     }
 }
@@ -232,10 +250,11 @@ impl Facts {
     }
 
     /// The fields of a type or a request that something is known of, with what is.
-    pub fn of_type(&self, ty: &str) -> impl Iterator<Item = (&str, &[Fact])> {
+    pub fn of_type<'f>(&'f self, ty: &str) -> impl Iterator<Item = (&'f str, &'f [Fact])> + use<'f> {
         let start = self.fields.partition_point(|(other, _, _)| **other < *ty);
-        let fields = self.fields.get(start..).unwrap_or_default().iter();
-        fields.take_while(move |(other, _, _)| *other == ty).map(|(_, field, facts)| (&**field, &**facts))
+        let fields = self.fields.get(start..).unwrap_or_default();
+        let length = fields.iter().take_while(|(other, _, _)| *other == ty).count();
+        fields.iter().take(length).map(|(_, field, facts)| (&**field, &**facts))
     }
 
     /// Every field that something is known of.

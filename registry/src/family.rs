@@ -39,6 +39,8 @@ enum Predicate {
     /// A regular file or a directory.
     File,
     Kind(DeviceKind),
+    /// The family of a socket.
+    Domain(u32),
     /// A miscellaneous character device whose minor number was assigned at run time.
     Misc,
     /// Ranges of major and minor numbers, both ends included.
@@ -53,6 +55,10 @@ enum Predicate {
     Anon(String),
     /// The superblock's magic number.
     Magic(u64),
+    /// A glob over the names of the driver and of the module; dashes are underscores there.
+    Driver(String),
+    /// All of them.
+    All(Vec<Self>),
 }
 
 impl Rule {
@@ -80,6 +86,9 @@ impl Predicate {
     const MISC_MAJOR: Self = Self::Numbers { kind: DeviceKind::Char, major: (10, 10), minor: (0, u32::MAX) };
 
     fn parse(text: &str) -> Option<Self> {
+        if text.contains('+') {
+            return text.split('+').map(Self::parse).collect::<Option<_>>().map(Self::All);
+        }
         let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
         match (word, rest) {
             ("any", None) => Some(Self::Any),
@@ -88,8 +97,10 @@ impl Predicate {
             ("block", rest) => Self::device(DeviceKind::Block, rest),
             ("misc", None) => Some(Self::Misc),
             ("socket", None) => Some(Self::Kind(DeviceKind::Socket)),
+            ("domain", Some(number)) => number.parse().ok().map(Self::Domain),
             ("fifo", None) => Some(Self::Kind(DeviceKind::Fifo)),
             ("handler", Some(glob)) => Some(Self::Handler(glob.to_owned())),
+            ("driver", Some(glob)) => Some(Self::Driver(glob.replace('-', "_"))),
             ("anon", Some(glob)) => Some(Self::Anon(glob.to_owned())),
             ("magic", Some(number)) => parse::hex(number).map(Self::Magic),
             _ => None,
@@ -117,6 +128,10 @@ impl Predicate {
             Self::Any => decide(!device.is_unknown(), true, Verdict::Kind),
             Self::File => decide(kind_known, device.may_be_file(), Verdict::Kind),
             Self::Kind(kind) => decide(kind_known, device.kind == *kind, Verdict::Kind),
+            Self::Domain(number) => match device.domain {
+                Some(domain) => decide(true, domain == *number, Verdict::Own),
+                None => decide(kind_known && device.kind != DeviceKind::Socket, false, Verdict::Own),
+            },
             // Minor numbers from 128 to 255 belong to certain drivers.
             Self::Misc if device.major == 10 && (128..=255).contains(&device.minor) => Verdict::Contradicted,
             Self::Misc => Self::MISC_MAJOR.judge(device),
@@ -134,6 +149,15 @@ impl Predicate {
                 Some(name) => decide(true, glob_matches(glob, name), Verdict::Own),
                 None => decide(kind_known && device.kind != DeviceKind::AnonInode, false, Verdict::Own),
             },
+            Self::Driver(glob) => {
+                let fits = |name: &str| glob_matches(glob, &name.replace('-', "_"));
+                let names = [device.driver, device.owner];
+                let mut names = names.into_iter().flatten();
+                decide(names.clone().next().is_some(), names.any(fits), Verdict::Own)
+            }
+            Self::All(parts) => {
+                parts.iter().map(|part| part.judge(device)).min().unwrap_or(Verdict::Undecided)
+            }
             // A device node lies in a file system too, whose magic says nothing of the device.
             Self::Magic(number) => match device.magic {
                 Some(magic) if device.may_be_file() => decide(true, magic == *number, Verdict::Own),
@@ -181,6 +205,25 @@ mod tests {
         let vm = Device { kind: DeviceKind::AnonInode, anon: Some("kvm-vm"), ..Device::default() };
         assert_eq!(judge("char:10:232,anon:kvm-v*", vm), Verdict::Own);
         assert_eq!(judge("anon:kvm-v*", char_device(1, 3)), Verdict::Contradicted);
+    }
+
+    #[test]
+    fn drivers_decide() {
+        let card = |driver, owner| Device { driver, owner, ..char_device(226, 0) };
+        let rule = "char:226+driver:virtio-gpu";
+        assert_eq!(judge(rule, card(Some("virtio-pci"), Some("virtio_gpu"))), Verdict::Own);
+        assert_eq!(judge(rule, card(Some("i915"), None)), Verdict::Contradicted);
+        assert_eq!(judge(rule, card(None, None)), Verdict::Undecided);
+        assert_eq!(judge(rule, char_device(1, 3)), Verdict::Contradicted);
+    }
+
+    #[test]
+    fn the_family_of_a_socket_decides() {
+        let socket = |domain| Device { kind: DeviceKind::Socket, domain, ..Device::default() };
+        assert_eq!(judge("domain:10", socket(Some(10))), Verdict::Own);
+        assert_eq!(judge("domain:10", socket(Some(2))), Verdict::Contradicted);
+        assert_eq!(judge("domain:10", socket(None)), Verdict::Undecided);
+        assert_eq!(judge("domain:10", char_device(1, 3)), Verdict::Contradicted);
     }
 
     #[test]

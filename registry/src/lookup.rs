@@ -29,6 +29,7 @@ pub struct Named<'r> {
     /// The request; what it knows can be asked of this value too.
     pub request: &'r Request,
     held: Option<Held<'r>>,
+    domain: Option<u32>,
 }
 
 /// The values that a number holds. The names of constants are looked up when somebody wants them.
@@ -56,7 +57,26 @@ impl<'r> Named<'r> {
     /// A request by itself, without values for parameters.
     #[must_use]
     pub const fn plain(request: &'r Request) -> Self {
-        Self { request, held: None }
+        Self { request, held: None, domain: None }
+    }
+
+    /// The same request on a socket of this family (`AF_INET`), which decides what some of them hand over.
+    ///
+    /// ```
+    /// use ioctl_registry::{Named, Registry};
+    ///
+    /// let request = Registry::builtin().find("SIOCADDRT").unwrap();
+    /// assert_eq!(Named::plain(request).on_socket(10).domain(), Some(10));
+    /// ```
+    #[must_use]
+    pub const fn on_socket(self, family: u32) -> Self {
+        Self { domain: Some(family), ..self }
+    }
+
+    /// The family of the socket that it is made on, if that is known.
+    #[must_use]
+    pub const fn domain(&self) -> Option<u32> {
+        self.domain
     }
 
     /// The values of its parameters, in the macro's order.
@@ -323,7 +343,7 @@ impl Registry {
     fn parametrised_of(&self, parts: Encoding, arch: Arch) -> impl Iterator<Item = Named<'_>> {
         self.parametrised(parts.ty).filter_map(move |request| {
             let values = request.parameters()?.held(parts)?;
-            Some(Named { request, held: Some(Held { registry: self, arch, values }) })
+            Some(Named { request, held: Some(Held { registry: self, arch, values }), domain: None })
         })
     }
 

@@ -14,7 +14,7 @@ use crate::{
     request::{Made, Request, Text},
     set::Set,
     tables,
-    types::{Layout, TypeError, Types},
+    types::{Layout, TypeError, Types, plain_name},
 };
 
 /// The family of requests that no line of `families.tsv` covers.
@@ -444,9 +444,15 @@ impl Registry {
         self.known_facts().of_field(ty, field)
     }
 
-    /// The fields of a type, or of a request, of which something is known, by path.
-    pub fn facts_of(&self, ty: &str) -> impl Iterator<Item = (&str, &[Fact])> {
-        self.known_facts().of_type(ty)
+    /// The fields of a type, or of a request, of which something is known, by path. Of one of several types that share a
+    /// name that is also what is known of the name, of fields of which nothing is known of the type itself.
+    pub fn facts_of<'r>(&'r self, ty: &str) -> impl Iterator<Item = (&'r str, &'r [Fact])> {
+        let facts = self.known_facts();
+        let own: Vec<_> = facts.of_type(ty).collect();
+        let plain = Some(plain_name(ty)).filter(|plain| plain.len() < ty.len());
+        let of_name = plain.into_iter().flat_map(|plain| facts.of_type(plain));
+        let more: Vec<_> = of_name.filter(|(path, _)| own.iter().all(|(known, _)| known != path)).collect();
+        own.into_iter().chain(more)
     }
 
     /// The sub-commands of a request, in the order of the header.

@@ -113,6 +113,10 @@ config! {
     op_ioctl_off,
     /// `file_operations.compat_ioctl`
     op_compat_off,
+    /// `file_operations.owner`
+    op_owner_off,
+    /// `module.name`
+    module_name_off,
     /// `inode.i_mode`
     inode_mode_off,
     /// `inode.i_rdev`

@@ -16,8 +16,8 @@ pub use plan::{
 };
 pub use record::{
     CallRecord, DataRecord, FILESYSTEM_BYTES, FileIdentity, FileMark, FileRecord, FileStatus, InFlight,
-    KnownFile, PATH_BYTES, ProcessRecord, RecordHeader, RecordKind, call_flags, file_flags, in_flight_flags,
-    process_flags,
+    KnownFile, MODULE_BYTES, PATH_BYTES, ProcessRecord, RecordHeader, RecordKind, call_flags, file_flags,
+    in_flight_flags, process_flags,
 };
 pub use summary::{BUCKETS, Counters, SummaryKey, SummaryValue, bucket_of, bucket_upper_ns};
 

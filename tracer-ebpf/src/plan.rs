@@ -122,6 +122,8 @@ pub struct Step {
     pub unit: u32,
     /// Bytes by which that is too much: those of the element in front of the segment.
     pub less: u32,
+    /// If not 0, the directions in which what lies at `offset` itself travels, whatever its element does.
+    pub only: u32,
     /// A [`StepKind`].
     pub kind: u32,
     /// Table of the map `CHOICES` that gives the node, 0 for none.
@@ -217,7 +219,7 @@ pub struct SegmentHeader {
 const _: () = {
     assert!(size_of::<Plan>() == 32);
     assert!(size_of::<Node>() == 16);
-    assert!(size_of::<Step>() == 56);
+    assert!(size_of::<Step>() == 60);
     assert!(size_of::<Choice>() == 16);
     assert!(size_of::<SegmentHeader>() == 24);
 };

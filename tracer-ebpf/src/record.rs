@@ -8,6 +8,9 @@ pub const PATH_BYTES: usize = 1024;
 /// Bytes that the name of a filesystem's type may take, its NUL included; longer ones are cut.
 pub const FILESYSTEM_BYTES: usize = 16;
 
+/// Bytes that the name of a module may take, its NUL included; longer ones are cut.
+pub const MODULE_BYTES: usize = 32;
+
 /// What a record is; the first field of its header.
 #[repr(u16)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -300,6 +303,8 @@ pub struct FileRecord {
     pub reserved: u32,
     /// Name of the filesystem's type, NUL-padded.
     pub filesystem: [u8; FILESYSTEM_BYTES],
+    /// Name of the module that the file's operations belong to, NUL-padded; empty if they are built in.
+    pub owner: [u8; MODULE_BYTES],
     /// Path components, innermost first, each with a terminating NUL.
     pub path: [u8; PATH_BYTES],
 }
@@ -324,6 +329,6 @@ const _: () = {
     assert!(size_of::<CallRecord>() == 160);
     assert!(size_of::<InFlight>() == 176);
     assert!(size_of::<DataRecord>() == 24);
-    assert!(size_of::<FileRecord>() == 16 + 72 + 16 + FILESYSTEM_BYTES + PATH_BYTES);
+    assert!(size_of::<FileRecord>() == 16 + 72 + 16 + FILESYSTEM_BYTES + MODULE_BYTES + PATH_BYTES);
     assert!(size_of::<ProcessRecord>() == 40);
 };

@@ -270,6 +270,7 @@ fn unnamed(identity: &FileIdentity) -> File {
         kind: kind(identity),
         numbers: numbers(identity),
         handler: identity.ioctl,
+        domain: (identity.magic == SOCKFS).then_some(identity.domain),
         ..File::default()
     }
 }
@@ -277,6 +278,8 @@ fn unnamed(identity: &FileIdentity) -> File {
 /// A file as the kernel side announced it.
 fn announced(record: &FileRef<'_>) -> File {
     let mut file = unnamed(&record.file);
+    file.filesystem = String::from_utf8_lossy(first_component(&record.filesystem)).into();
+    file.owner = String::from_utf8_lossy(first_component(&record.owner)).into();
     file.deleted = record.header.flags & file_flags::DELETED != 0;
     file.truncated = record.header.flags & file_flags::TRUNCATED != 0;
     let pseudo = record.header.flags & file_flags::PSEUDO != 0;

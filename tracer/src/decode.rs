@@ -1,6 +1,7 @@
 //! Calls into events: which driver is behind the file, and what the request means there.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     fs,
     path::{Path, PathBuf},
@@ -117,8 +118,10 @@ impl Decoder {
     }
 
     fn argument(&self, call: &Call, named: &Named<'static>) -> (Option<Value>, Option<Value>) {
+        let domain = call.target.file().and_then(|file| file.domain);
+        let named = domain.map_or_else(|| named.clone(), |domain| named.clone().on_socket(domain));
         let decode = |memory: &dyn Memory, when: When<'_>| {
-            self.registry.argument(named, call.arch(), call.arg, memory, when)
+            self.registry.argument(&named, call.arch(), call.arg, memory, when)
         };
         exchanged(call, decode)
     }
@@ -142,10 +145,21 @@ impl Decoder {
                 kind: file.kind,
                 numbers: file.numbers,
                 driver: file.numbers.and_then(|n| self.drivers.name(file.kind, n)),
+                name: file.numbers.filter(|_| file.kind == DeviceKind::Block).and_then(block_name),
                 module: symbol.as_ref().and_then(|s| s.module.clone()),
                 handler: symbol.map(|s| s.name),
             }
         })
+    }
+
+    /// The constant of a socket's family, or its number.
+    #[must_use]
+    pub fn socket_family(&self, domain: u32) -> Cow<'static, str> {
+        let families = self.registry.set("AF", Arch::native());
+        match families.and_then(|families| families.constant(domain.into())) {
+            Some(name) => name.into(),
+            None => domain.to_string().into(),
+        }
     }
 
     /// Names for the return addresses of a process.
@@ -210,7 +224,16 @@ fn hint<'a>(file: &'a File, device: &'a Device) -> ioctl_registry::Device<'a> {
         magic: Some(file.magic),
         handler: device.handler.as_deref(),
         anon: file.anon_name(),
+        domain: file.domain,
+        driver: device.driver.as_deref(),
+        owner: Some(&*file.owner).filter(|owner| !owner.is_empty()),
     }
+}
+
+/// The kernel's name of a block device.
+fn block_name((major, minor): (u32, u32)) -> Option<Arc<str>> {
+    let link = fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
+    Some(link.file_name()?.to_string_lossy().into())
 }
 
 /// The id of a cgroup is the inode number of its directory.

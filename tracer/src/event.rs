@@ -45,6 +45,8 @@ pub struct Device {
     pub numbers: Option<(u32, u32)>,
     /// Name of the driver.
     pub driver: Option<Arc<str>>,
+    /// Name of a block device as the kernel has it: `sda1`, `dm-0`.
+    pub name: Option<Arc<str>>,
     /// Kernel module of the driver; `None` if built in or not known.
     pub module: Option<Arc<str>>,
     /// Symbol of the file's ioctl handler.
@@ -81,6 +83,12 @@ pub struct File {
     pub numbers: Option<(u32, u32)>,
     /// Address of the ioctl handler in the kernel, 0 if there is none.
     pub handler: u64,
+    /// Name of the filesystem's type; empty if not known.
+    pub filesystem: Arc<str>,
+    /// Name of the module that its operations belong to; empty if they are built in, or it is not known.
+    pub owner: Arc<str>,
+    /// The family of a socket.
+    pub domain: Option<u32>,
     /// Where it is, as bytes: a path, `socket:[ino]`, `pipe:[ino]`, `anon_inode:name`; empty if not known.
     pub target: Vec<u8>,
     /// The path's outermost part is missing.

@@ -2,8 +2,8 @@
 //! record or a reason, never a panic.
 
 use ioctl_trace_ebpf::{
-    CallRecord, DataRecord, FILESYSTEM_BYTES, FileRecord, ProcessRecord, RecordHeader, RecordKind,
-    SegmentHeader, SegmentKind,
+    CallRecord, DataRecord, FILESYSTEM_BYTES, FileRecord, MODULE_BYTES, ProcessRecord, RecordHeader,
+    RecordKind, SegmentHeader, SegmentKind,
 };
 
 use crate::raw::{self, Plain};
@@ -34,6 +34,8 @@ pub struct FileRef<'a> {
     pub fd: u32,
     /// Name of its filesystem's type, NUL-padded.
     pub filesystem: [u8; FILESYSTEM_BYTES],
+    /// Name of the module that its operations belong to, NUL-padded.
+    pub owner: [u8; MODULE_BYTES],
     /// Components, innermost first, each with a NUL behind it.
     pub path: &'a [u8],
 }
@@ -119,6 +121,7 @@ fn parse_file(bytes: &[u8]) -> Result<FileRef<'_>, WireError> {
         tgid: record.tgid,
         fd: record.fd,
         filesystem: record.filesystem,
+        owner: record.owner,
         path: path.get(..len).unwrap_or_default(),
     })
 }

@@ -8,6 +8,7 @@ use super::{
     number::{extract, integer, truncated},
     order::{Order, View, Word, elements, lengths},
     plan::{Content, FieldPlan, Kind, Known, Length, Plan, Planner, RecordPlan, Root, Step},
+    rows::is_open,
     scalar,
     tag::{Says, Tag},
     value::{Member, Value},
@@ -25,23 +26,40 @@ const MAX_TEXT: u64 = 4096;
 
 /// Decodes one argument.
 pub struct Decoder<'m> {
-    planner: Planner<'m>,
+    pub(super) planner: Planner<'m>,
     pub(super) memory: &'m dyn Memory,
     /// `None` where there are bytes and no memory: no address is followed.
     pub(super) when: Option<When<'m>>,
     /// Values that may still be made.
-    left: usize,
+    pub(super) left: usize,
     depth: u32,
     /// The present bytes are what the program handed over, though it is after the call.
     given: bool,
     /// Something was found that the kernel filled.
     came_back: bool,
     pub(super) arg: u64,
+    /// The family of the socket that the call is made on, if it is one.
+    pub(super) domain: Option<u32>,
 }
 
 impl<'m> Decoder<'m> {
     pub fn new(planner: Planner<'m>, memory: &'m dyn Memory, when: Option<When<'m>>) -> Self {
-        Self { planner, memory, when, left: MAX_VALUES, depth: 0, given: false, came_back: false, arg: 0 }
+        Self {
+            planner,
+            memory,
+            when,
+            left: MAX_VALUES,
+            depth: 0,
+            given: false,
+            came_back: false,
+            arg: 0,
+            domain: None,
+        }
+    }
+
+    /// For a call on a socket of this family.
+    pub fn on(self, domain: Option<u32>) -> Self {
+        Self { domain, ..self }
     }
 
     /// A value in bytes.
@@ -59,7 +77,7 @@ impl<'m> Decoder<'m> {
 
     /// An argument; see [`crate::Registry::argument`].
     pub fn argument(
-        &mut self,
+        mut self,
         root: &Root,
         by_value: bool,
         dir: Option<Direction>,
@@ -145,7 +163,7 @@ impl<'m> Decoder<'m> {
     }
 
     /// What is known of the memory at an address.
-    fn read(&self, address: u64, length: u64) -> View<'m> {
+    pub(super) fn read(&self, address: u64, length: u64) -> View<'m> {
         let mut bytes = bounded(self.memory, address, length);
         if let (true, true, Some(When::After(Some(before)))) = (bytes.is_empty(), self.given, self.when) {
             bytes = bounded(before, address, length);
@@ -164,7 +182,13 @@ impl<'m> Decoder<'m> {
     /// A value at an address, `None` if nothing is known there.
     fn place(&mut self, address: u64, plan: &Plan, orders: &[Order<'_>]) -> Option<Value> {
         let Layout { size, shape, .. } = &*plan.layout;
-        if let (Shape::Array(element, None), Content::Array(_)) = (shape, &plan.content) {
+        if let (Shape::Array(element, None), Content::Array(inner)) = (shape, &plan.content) {
+            if is_open(inner) && lengths(orders).next().is_some() {
+                let bytes = lengths(orders).filter(|(_, in_bytes)| *in_bytes).map(|(bytes, _)| bytes).min();
+                let view = self.read(address, bytes.unwrap_or(MAX_READ));
+                let known = !view.bytes.is_empty() || bytes == Some(0);
+                return known.then(|| self.array(plan, None, view, orders));
+            }
             let length =
                 lengths(orders).map(|(length, in_bytes)| elements(length, in_bytes, element.size)).min();
             if length.is_none() && (plan.layout.is_open_text() || plan.known.kind == Kind::Text) {
@@ -192,42 +216,6 @@ impl<'m> Decoder<'m> {
             }
         }
         Some(self.value(plan, view, orders))
-    }
-
-    /// Bytes of a struct, with the elements behind it that it counts.
-    fn extent(&self, plan: &RecordPlan, layout: &Layout, view: View<'_>) -> u64 {
-        let tails = plan.lengths.iter().filter(|length| length.element > 0 && !length.fixed);
-        let ends = tails.filter_map(|length| {
-            let count = elements(self.stated(length, view)?, length.in_bytes, length.element);
-            Some(count.saturating_mul(length.element).saturating_add(length.offset))
-        });
-        let inner = match (&layout.shape, plan.fields.last()) {
-            (Shape::Record(record), Some(FieldPlan { plan, .. })) => {
-                match (&plan.content, record.fields.last()) {
-                    (Content::Record(inner), Some(last)) if inner.open => {
-                        self.extent(inner, &plan.layout, view.skip(last.offset)).saturating_add(last.offset)
-                    }
-                    _ => 0,
-                }
-            }
-            _ => 0,
-        };
-        ends.min().unwrap_or(0).max(inner).max(layout.size)
-    }
-
-    /// The length that a field states of another one. After the call, no more counts than what the program had room for.
-    fn stated(&self, length: &Length, view: View<'_>) -> Option<u64> {
-        if length.out && !matches!(self.when, Some(When::After(_))) && self.when.is_some() {
-            return None;
-        }
-        let mut found = length.from.read(view.bytes)?;
-        if !length.fixed
-            && !length.out
-            && let Some(before) = length.from.read(self.before(view.at, length.from.end()))
-        {
-            found = found.min(before);
-        }
-        Some(found.saturating_mul(length.factor))
     }
 
     /// What an address leads to, if it is known and travels the right way.
@@ -305,15 +293,20 @@ impl<'m> Decoder<'m> {
     }
 
     /// Copies of bytes count as values too.
-    fn charge(&mut self, bytes: &[u8]) {
+    pub(super) fn charge(&mut self, bytes: &[u8]) {
         self.left = self.left.saturating_sub(bytes.len() / 64);
     }
 
     /// A value that begins with the first of the bytes; these may be fewer or more than it has.
-    fn value(&mut self, plan: &Plan, view: View<'_>, orders: &[Order<'_>]) -> Value {
+    pub(super) fn value(&mut self, plan: &Plan, view: View<'_>, orders: &[Order<'_>]) -> Value {
         let Some(left) = self.left.checked_sub(1) else { return Value::Missing };
         self.left = left;
         let layout = &*plan.layout;
+        let skip = orders.iter().find_map(|order| match order.says {
+            Word::Skip(bytes) if order.is_here() => Some(bytes),
+            _ => None,
+        });
+        let view = skip.map_or(view, |bytes| view.skip(bytes));
         if let Some(value) = self.retyped(layout, view, orders) {
             return value;
         }
@@ -363,7 +356,9 @@ impl<'m> Decoder<'m> {
             return None;
         }
         let plan = self.planner.named(ty, layout.arch)?;
-        let rest = orders.iter().filter(|order| !matches!(order.says, Word::Says(..)) || !order.is_here());
+        let rest = orders
+            .iter()
+            .filter(|order| !matches!(order.says, Word::Says(..) | Word::Skip(_)) || !order.is_here());
         let rest: Vec<_> = rest.copied().collect();
         self.depth += 1;
         let value = self.value(&plan, view, &rest);
@@ -394,66 +389,6 @@ impl<'m> Decoder<'m> {
         }
     }
 
-    /// A row of elements; without a length, as many as there are bytes for.
-    fn array(&mut self, plan: &Plan, length: Option<u64>, view: View<'_>, orders: &[Order<'_>]) -> Value {
-        let Content::Array(element) = &plan.content else { return Value::Missing };
-        let size = element.layout.size;
-        let length =
-            orders.iter().filter(|order| order.is_here()).fold(length, |length, order| match order.says {
-                Word::Length { length: stated, in_bytes, grows } => {
-                    let stated = elements(stated, in_bytes, size);
-                    Some(length.filter(|_| !grows).map_or(stated, |length| length.min(stated)))
-                }
-                _ => length,
-            });
-        if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
-            let known = &plan.known;
-            let whole = length.map_or(view, |length| view.take(length));
-            let cut = length.is_some_and(|length| (whole.bytes.len() as u64) < length);
-            if let Some(ty) = &known.of
-                && let Some(other) =
-                    self.planner.named(ty, plan.layout.arch).filter(|other| other.layout.size > 0)
-            {
-                return self.row(&other, None, whole, &[]);
-            }
-            if let Some(value) = scalar::address(known.kind, whole.bytes) {
-                return value;
-            }
-            self.charge(whole.bytes);
-            if known.kind == Kind::Text || scalar.kind() == ScalarKind::Char {
-                return scalar::text(whole.bytes, cut, known.kind == Kind::Text);
-            }
-            if known.set.is_none()
-                && scalar.kind() == ScalarKind::Unsigned
-                && !orders.iter().any(|order| !order.path.is_empty())
-            {
-                return Value::Bytes { bytes: whole.bytes.to_vec(), cut };
-            }
-        }
-        self.row(element, length, view, orders)
-    }
-
-    /// Elements one behind the other; without a length, as many as lie in the data whole.
-    fn row(
-        &mut self,
-        element: &Plan,
-        length: Option<u64>,
-        mut view: View<'_>,
-        orders: &[Order<'_>],
-    ) -> Value {
-        let size = element.layout.size;
-        let fit = || (view.bytes.len() as u64).checked_div(size).unwrap_or(0);
-        let length = usize::try_from(length.unwrap_or_else(fit)).unwrap_or(usize::MAX);
-        let mut items = Vec::new();
-        while items.len() < length && self.left > 0 && (size == 0 || !view.bytes.is_empty()) {
-            let own: Vec<_> = orders.iter().filter_map(|order| order.of_element(items.len())).collect();
-            items.push(self.value(element, view, &own));
-            view = view.skip(size);
-        }
-        let cut = items.len() < length;
-        Value::Array { items, cut }
-    }
-
     fn record(
         &mut self,
         record: &Record,
@@ -462,19 +397,28 @@ impl<'m> Decoder<'m> {
         view: View<'_>,
         orders: &[Order<'_>],
     ) -> Value {
-        if plan.lengths.is_empty() && plan.tags.is_empty() {
+        if plan.lengths.is_empty() && plan.tags.is_empty() && plan.starts.is_empty() {
             return self.members(record, plan, layout, view, orders);
         }
         let mut all = orders.to_vec();
         for length in &plan.lengths {
             let Length { to, in_bytes, grows, .. } = length;
-            if let Some(length) = self.stated(length, view) {
+            if let Some(length) = self.stated(plan, length, view) {
                 let says = Word::Length { length, in_bytes: *in_bytes, grows: *grows };
                 all.push(Order { path: to, behind: &[], says });
             }
         }
+        for start in &plan.starts {
+            if let Some(bytes) = start.from.read(view.bytes).and_then(|from| from.checked_sub(start.offset)) {
+                all.push(Order { path: &start.to, behind: &[], says: Word::Skip(bytes) });
+            }
+        }
         self.select(&plan.tags, view, &mut all);
-        match self.retyped(layout, view, &all) {
+        // What this type measures is not that of another one in its place.
+        let measures = |order: &&Order<'_>| matches!(order.says, Word::Length { .. } | Word::Skip(_));
+        let own = all.iter().skip(orders.len()).filter(|order| !measures(order));
+        let here: Vec<_> = orders.iter().chain(own).copied().collect();
+        match self.retyped(layout, view, &here) {
             Some(value) => value,
             None => self.members(record, plan, layout, view, &all),
         }
@@ -494,14 +438,18 @@ impl<'m> Decoder<'m> {
             return value;
         }
         let before = matches!(self.when, Some(When::Before));
+        let after = matches!(self.when, Some(When::After(_)));
         let mut members = Vec::with_capacity(record.fields.len());
         for (field, own) in record.fields.iter().zip(&plan.fields) {
             if (field.name.is_empty() && field.bits.is_some()) || (before && own.plan.known.out) {
                 continue;
             }
-            if self.left == 0 {
+            if self.left == 0 || (after && own.plan.known.given) {
                 members.push(Member { name: Arc::clone(&field.name), value: Value::Missing, show: own.show });
-                break;
+                if self.left == 0 {
+                    break;
+                }
+                continue;
             }
             match self.field(field, own, view, orders) {
                 // The member in use means nothing before the call.

@@ -95,7 +95,7 @@ struct sockaddr\tfamily\tAF_INET\t2\t=struct sockaddr_in\tread-write
 
 /// Pieces of memory by address.
 #[derive(Default)]
-struct Pieces(BTreeMap<u64, Vec<u8>>);
+pub(super) struct Pieces(BTreeMap<u64, Vec<u8>>);
 
 impl Memory for Pieces {
     fn bytes(&self, address: u64, length: u64) -> &[u8] {
@@ -106,12 +106,12 @@ impl Memory for Pieces {
     }
 }
 
-fn at(address: u64, bytes: impl AsRef<[u8]>) -> Pieces {
+pub(super) fn at(address: u64, bytes: impl AsRef<[u8]>) -> Pieces {
     Pieces::default().and(address, bytes)
 }
 
 impl Pieces {
-    fn and(mut self, address: u64, bytes: impl AsRef<[u8]>) -> Self {
+    pub(super) fn and(mut self, address: u64, bytes: impl AsRef<[u8]>) -> Self {
         self.0.insert(address, bytes.as_ref().to_vec());
         self
     }
@@ -121,7 +121,7 @@ fn registry() -> Registry {
     Registry::of_tests(REQUESTS, TYPES, FACTS)
 }
 
-const AT: u64 = 0x1000;
+pub(super) const AT: u64 = 0x1000;
 
 fn argument(name: &str, arg: u64, memory: &Pieces, when: When<'_>) -> Option<Value> {
     let registry = registry();

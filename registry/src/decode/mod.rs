@@ -8,6 +8,7 @@ mod memory;
 mod number;
 mod order;
 mod plan;
+mod rows;
 mod scalar;
 mod select;
 mod tag;
@@ -112,7 +113,8 @@ impl Registry {
             return self.untyped(request.number(arch)?, arch, arg, memory, when);
         };
         let by_value = ty.starts_with('=');
-        Decoder::new(planner, memory, Some(when)).argument(&root, by_value, request.dir(), arg)
+        let decoder = Decoder::new(planner, memory, Some(when)).on(request.domain());
+        decoder.argument(&root, by_value, request.dir(), arg)
     }
 
     /// The argument of a number that nothing else is known of: the bytes by the size that it states, in the direction that
@@ -177,3 +179,6 @@ mod tests;
 
 #[cfg(test)]
 mod memory_tests;
+
+#[cfg(test)]
+mod row_tests;

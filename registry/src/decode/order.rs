@@ -25,6 +25,8 @@ pub struct Order<'d> {
 pub enum Word<'d> {
     /// It has so many elements or bytes, even if its type has room for one.
     Length { length: u64, in_bytes: bool, grows: bool },
+    /// Its contents begin so many bytes behind its place.
+    Skip(u64),
     /// It is a constant of this name.
     Name(&'d Arc<str>),
     /// What a sub-command says of it, and how that travels.
@@ -69,7 +71,7 @@ impl<'d> Order<'d> {
                 (usize::try_from(*index) == Ok(place)).then_some(Self { path, ..*self })
             }
             Some((Step::Name(_), _)) => Some(*self),
-            None => (!matches!(self.says, Word::Length { .. })).then_some(*self),
+            None => (!matches!(self.says, Word::Length { .. } | Word::Skip(_))).then_some(*self),
         }
     }
 

@@ -48,6 +48,7 @@ pub struct Known {
     pub of: Option<Arc<str>>,
     pub big_endian: bool,
     pub out: bool,
+    pub given: bool,
 }
 
 /// What an address leads to.
@@ -96,6 +97,10 @@ pub struct RecordPlan {
     pub tags: Vec<Tag>,
     /// Its end is as long as there is data.
     pub open: bool,
+    /// Where the contents of fields begin that do not begin at their place.
+    pub starts: Vec<Start>,
+    /// What tells how far away the next element of a row is.
+    pub next: Option<Next>,
     leads_on: bool,
     /// It is a union, and a member has a name to be shown by.
     spoken_for: bool,
@@ -133,10 +138,41 @@ pub struct Length {
     pub element: u64,
     pub in_bytes: bool,
     pub factor: u64,
+    /// What its number means.
+    pub unit: Unit,
+    pub arch: Arch,
     /// That has room for a fixed number of elements.
     pub fixed: bool,
     /// That has room for one, and goes on behind the struct.
     pub grows: bool,
+}
+
+/// How a number measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// It is the length.
+    Plain,
+    /// It is that of the whole value, from its beginning.
+    Whole,
+    /// It is the number of a request, which has a size.
+    Ioc,
+}
+
+/// A field that says where the contents of another one begin.
+#[derive(Debug, Clone)]
+pub struct Start {
+    pub from: Spot,
+    pub to: Vec<Step>,
+    /// Where that field lies.
+    pub offset: u64,
+}
+
+/// A field that says how far away the next element is.
+#[derive(Debug, Clone, Copy)]
+pub struct Next {
+    pub from: Spot,
+    /// Counted from the first element, not from this one.
+    pub from_first: bool,
 }
 
 /// A part of a path.
@@ -203,6 +239,8 @@ impl<T> Kept<T> {
 struct Scope<'f> {
     facts: Vec<(&'f str, &'f [Fact])>,
     lengths: Vec<Measure<'f>>,
+    /// What says where the contents of a field begin.
+    starts: Vec<Measure<'f>>,
 }
 
 /// `from` measures `to`; both are within `path`.
@@ -213,6 +251,7 @@ struct Measure<'f> {
     to: &'f str,
     in_bytes: bool,
     factor: u64,
+    unit: Unit,
 }
 
 /// Makes plans.
@@ -279,7 +318,17 @@ impl<'r> Planner<'r> {
                 Fact::Time => known.kind = Kind::Time,
                 Fact::BigEndian => known.big_endian = true,
                 Fact::Out => known.out = true,
-                Fact::Count(..) | Fact::Bytes(..) | Fact::Verbose | Fact::Reserved | Fact::As(_) => {}
+                Fact::In => known.given = true,
+                Fact::Count(..)
+                | Fact::Bytes(..)
+                | Fact::Tail(_)
+                | Fact::Start(_)
+                | Fact::Ioc(_)
+                | Fact::Next
+                | Fact::NextFromFirst
+                | Fact::Verbose
+                | Fact::Reserved
+                | Fact::As(_) => {}
             }
         }
         known
@@ -288,19 +337,22 @@ impl<'r> Planner<'r> {
     /// What a type or a request says of the fields within.
     fn scope(&self, name: &str) -> Scope<'r> {
         let facts: Vec<_> = self.facts.of_type(name).filter(|(field, _)| !is_whole(field)).collect();
-        let mut lengths = Vec::new();
+        let (mut lengths, mut starts) = (Vec::new(), Vec::new());
         for (field, facts) in &facts {
             for fact in *facts {
-                let (to, in_bytes, factor) = match fact {
-                    Fact::Count(to, factor) => (&**to, false, *factor),
-                    Fact::Bytes(to, factor) => (&**to, true, *factor),
+                let (to, in_bytes, factor, unit) = match fact {
+                    Fact::Count(to, factor) => (&**to, false, *factor, Unit::Plain),
+                    Fact::Bytes(to, factor) => (&**to, true, *factor, Unit::Plain),
+                    Fact::Tail(to) | Fact::Start(to) => (&**to, true, 1, Unit::Whole),
+                    Fact::Ioc(to) => (&**to, true, 1, Unit::Ioc),
                     _ => continue,
                 };
                 let (path, from, to) = common(field, to);
-                lengths.push(Measure { path, from, to, in_bytes, factor });
+                let measure = Measure { path, from, to, in_bytes, factor, unit };
+                if matches!(fact, Fact::Start(_)) { starts.push(measure) } else { lengths.push(measure) }
             }
         }
-        Scope { facts, lengths }
+        Scope { facts, lengths, starts }
     }
 
     /// The scope of a type by its own name and, of several that share one, by the plain name.
@@ -345,6 +397,8 @@ impl<'r> Planner<'r> {
                 lengths: vec![],
                 tags: vec![],
                 open: false,
+                starts: vec![],
+                next: None,
                 leads_on: false,
                 spoken_for: false,
             };
@@ -382,17 +436,24 @@ impl<'r> Planner<'r> {
             let out = facts.unwrap_or_default().contains(&Fact::Out);
             lengths.extend(length(layout, measure, out));
         }
-        let open = is_open(layout, &lengths);
+        let here = scopes.iter().flat_map(|scope| &scope.starts).filter(|start| start.path.is_empty());
+        let starts = here.filter_map(|start| {
+            let (from, to) = (layout.place(start.from)?, layout.place(start.to)?);
+            Some(Start { from: Spot::of(&from), to: steps(start.to)?, offset: to.offset })
+        });
+        let starts = starts.collect();
+        let next = next(layout, &scopes);
+        let open = is_open(layout, &lengths) || next.is_some();
         let tags = if layout.name.is_empty() { Vec::new() } else { tag::of_type(self, layout) };
         let leads_on = fields.iter().any(|field| field.plan.leads_on) || tags.iter().any(Tag::leads_on);
         let spoken_for = record.is_union && fields.iter().any(|field| field.shown.is_some());
-        RecordPlan { fields, lengths, tags, open, leads_on, spoken_for }
+        RecordPlan { fields, lengths, tags, open, starts, next, leads_on, spoken_for }
     }
 }
 
 impl<'f> Scope<'f> {
     fn is_empty(&self) -> bool {
-        self.facts.is_empty() && self.lengths.is_empty()
+        self.facts.is_empty() && self.lengths.is_empty() && self.starts.is_empty()
     }
 
     /// What it says of a member.
@@ -408,7 +469,8 @@ impl<'f> Scope<'f> {
             let path = if measure.path == name { "" } else { inner(measure.path)? };
             Some(Measure { path, ..*measure })
         };
-        Self { facts, lengths: self.lengths.iter().filter_map(length).collect() }
+        let lengths = self.lengths.iter().filter_map(length).collect();
+        Self { facts, lengths, starts: self.starts.iter().filter_map(length).collect() }
     }
 }
 
@@ -484,11 +546,24 @@ fn length(layout: &Arc<Layout>, measure: &Measure<'_>, out: bool) -> Option<Leng
     };
     let Shape::Record(record) = &layout.shape else { return None };
     let is_last = record.fields.last().is_some_and(|last| last.offset == to.offset && !record.is_union);
-    let grows = room == Some(1) && is_last;
-    let Measure { in_bytes, factor, .. } = *measure;
+    let Measure { in_bytes, factor, unit, .. } = *measure;
+    let grows = is_last && (room == Some(1) || (room.is_some() && unit == Unit::Whole));
     let fixed = room.is_some() && !grows;
     let (from, to, offset) = (Spot::of(&from), steps(measure.to)?, to.offset);
-    Some(Length { from, out, to, offset, element, in_bytes, factor, fixed, grows })
+    let arch = layout.arch;
+    Some(Length { from, out, to, offset, element, in_bytes, factor, unit, arch, fixed, grows })
+}
+
+/// The field of a record that says how far away the next one is.
+fn next(layout: &Arc<Layout>, scopes: &[&Scope<'_>]) -> Option<Next> {
+    let mut facts = scopes.iter().flat_map(|scope| scope.facts.iter());
+    facts.find_map(|(path, facts)| {
+        let from_first = facts.contains(&Fact::NextFromFirst);
+        if !from_first && !facts.contains(&Fact::Next) {
+            return None;
+        }
+        Some(Next { from: Spot::of(&layout.place(path)?), from_first })
+    })
 }
 
 /// The steps of a path.

@@ -21,12 +21,14 @@ impl Decoder<'_> {
                         orders.push(Order { path, behind, says: Word::Says(&goal.what, row.dir) });
                     }
                 }
-                if let (Some(row), Some(path)) = (rows.first(), tag.own_path()) {
+                if let (Some(row), Some(path)) = (rows.first(), tag.own_path())
+                    && !row.name.is_empty()
+                {
                     orders.push(Order { path, behind: &[], says: Word::Name(&row.name) });
                 }
             };
             let value = match &tag.selector {
-                Where::Domain => continue,
+                Where::Domain => self.domain.map(|domain| (domain.into(), u64::MAX)),
                 Where::Answer if !matches!(self.when, Some(When::After(_))) => continue,
                 Where::Answer | Where::Always => {
                     add(&tag.rows);
@@ -40,7 +42,8 @@ impl Decoder<'_> {
             let rows = tag.rows_of(value);
             // A negative constant in a narrow field.
             let negative = rows.is_empty() && width != u64::MAX && value > width >> 1;
-            add(if negative { tag.rows_of(value | !width) } else { rows });
+            let rows = if negative { tag.rows_of(value | !width) } else { rows };
+            add(if rows.is_empty() { &tag.otherwise } else { rows });
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Tag {
     pub mask: Option<u64>,
     /// By value.
     pub rows: Vec<Row>,
+    /// Those of any other value.
+    pub otherwise: Vec<Row>,
 }
 
 /// Where a value lies.
@@ -76,7 +78,7 @@ pub enum Says {
 impl Tag {
     /// Whether a target is an address behind which the kernel may write.
     pub fn leads_on(&self) -> bool {
-        self.rows.iter().any(|row| {
+        self.rows.iter().chain(&self.otherwise).any(|row| {
             let behind = |goal: &Goal| goal.path.len() > 1 || matches!(goal.what, Says::Pointee(_));
             row.dir != Some(Direction::Write) && row.target.as_ref().is_some_and(behind)
         })
@@ -127,12 +129,14 @@ pub fn of(planner: &Planner<'_>, name: &str, layout: &Arc<Layout>) -> Vec<Tag> {
             Some(place) => place,
             None => {
                 let Some(place) = locate(planner, &selector, layout) else { continue };
-                tags.push((command.selector, Tag { selector: place, mask: selector.mask, rows: vec![] }));
+                let tag = Tag { selector: place, mask: selector.mask, rows: vec![], otherwise: vec![] };
+                tags.push((command.selector, tag));
                 tags.len() - 1
             }
         };
         if let (Some((_, tag)), Some(row)) = (tags.get_mut(place), row(command)) {
-            tag.rows.push(row);
+            let other = command.value.is_none() && !command.selector.is_empty();
+            if other { tag.otherwise.push(row) } else { tag.rows.push(row) }
         }
     }
     let sorted = |(_, mut tag): (_, Tag)| {

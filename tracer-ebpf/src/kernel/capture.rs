@@ -446,7 +446,10 @@ impl Work {
             return Some(());
         }
         let as_element = step.pointer == 0 && step.table == 0;
-        if travels & dir == 0 && !as_element {
+        if step.only != 0 {
+            travels = step.only;
+        }
+        if travels & dir == 0 && (!as_element || step.only != 0) {
             return None;
         }
         let address = if step.pointer == 0 {

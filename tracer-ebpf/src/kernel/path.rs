@@ -2,7 +2,9 @@
 //! process is gone by the time the user side looks.
 
 use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_kernel_str};
-use ioctl_trace_ebpf::{FILESYSTEM_BYTES, FileRecord, KnownFile, PATH_BYTES, RecordKind, file_flags};
+use ioctl_trace_ebpf::{
+    FILESYSTEM_BYTES, FileRecord, KnownFile, MODULE_BYTES, PATH_BYTES, RecordKind, file_flags,
+};
 
 use super::{
     current::Task,
@@ -30,24 +32,14 @@ pub fn announce(known: &KnownFile, sb: u64, fd: u32) -> bool {
         (*record).tgid = Task::current().tgid();
         (*record).fd = fd;
         (*record).reserved = 0;
-        let filesystem = (&raw mut (*record).filesystem).cast::<u64>();
-        for word in 0..FILESYSTEM_BYTES / 8 {
-            filesystem.add(word).write_volatile(0);
-        }
-        if let Ok(ty) = read::<u64>(sb, config!(sb_type_off))
-            && let Ok(name) = read::<u64>(ty, config!(fs_name_off))
-        {
-            // A filesystem without a name that can be read has none.
-            bpf_probe_read_kernel_str(
-                filesystem.cast(),
-                FILESYSTEM_BYTES as u32,
-                name as *const core::ffi::c_void,
-            );
-        }
-        let path = (&raw mut (*record).path).cast::<u64>();
-        for word in 0..PATH_BYTES / 8 {
-            path.add(word).write_volatile(0);
-        }
+        let ty = read::<u64>(sb, config!(sb_type_off)).unwrap_or(0);
+        let name = read::<u64>(ty, config!(fs_name_off)).unwrap_or(0);
+        text::<FILESYSTEM_BYTES>(&raw mut (*record).filesystem, name);
+        let module = read::<u64>(known.identity.f_op, config!(op_owner_off)).unwrap_or(0);
+        let name = if module == 0 { 0 } else { module + u64::from(config!(module_name_off)) };
+        text::<MODULE_BYTES>(&raw mut (*record).owner, name);
+        let path = &raw mut (*record).path;
+        clear(path);
         let file = known.identity.file;
         let mut flags = walk(path.cast::<u8>(), &raw mut (*record).path_len, file, known.mark.dentry);
         // Roots of trees are unhashed as well, but their names are not in a directory that could lose them.
@@ -58,6 +50,31 @@ pub fn announce(known: &KnownFile, sb: u64, fd: u32) -> bool {
     }
     submit(entry);
     true
+}
+
+/// Zeros.
+///
+/// # Safety
+/// `to` must be valid for writing, and begin at a multiple of 8.
+#[inline(always)]
+unsafe fn clear<const BYTES: usize>(to: *mut [u8; BYTES]) {
+    for word in 0..BYTES / 8 {
+        // SAFETY: see above.
+        unsafe { to.cast::<u64>().add(word).write_volatile(0) };
+    }
+}
+
+/// A text of the kernel's, filled up with zeros; nothing but these if it cannot be read.
+///
+/// # Safety
+/// As for [`clear`].
+#[inline(always)]
+unsafe fn text<const BYTES: usize>(to: *mut [u8; BYTES], from: u64) {
+    // SAFETY: see above; the helper checks the source.
+    unsafe {
+        clear(to);
+        bpf_probe_read_kernel_str(to.cast(), BYTES as u32, from as *const core::ffi::c_void);
+    }
 }
 
 /// Copies the components from the innermost outwards, crossing mounts. Returns [`file_flags`].

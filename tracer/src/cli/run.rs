@@ -155,6 +155,12 @@ fn closing(report: &Report, quiet: u8) -> Vec<String> {
             count(a.total.lost_summary, "call")
         ));
     }
+    if a.total.lost_data > 0 {
+        lines.push(format!(
+            "the input of {} is lost because it came faster than it could be written: try a larger --buffer, a smaller --max-bytes or fewer requests with -e",
+            count(a.total.lost_data, "call")
+        ));
+    }
     if a.total.not_followed > 0 {
         lines
             .push(format!("{} not followed: too many at once", count(a.total.not_followed, "child process")));

@@ -5,7 +5,7 @@ mod nodes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use ioctl_registry::{Arch, Arg, Direction, Fact, Registry, Request, Shape};
 use ioctl_trace_ebpf::{Choice, ChoiceKey, NO_NODE, Node, PLAN_IN, PLAN_OUT, Plan, PlanKey, Step};
@@ -13,44 +13,63 @@ use ioctl_trace_ebpf::{Choice, ChoiceKey, NO_NODE, Node, PLAN_IN, PLAN_OUT, Plan
 use crate::event;
 use nodes::Nodes;
 
-/// Everything that the kernel side's maps hold.
-#[derive(Debug, Default)]
-pub struct Plans {
+/// Everything that the kernel side's maps hold. What is added later leaves in its place what is there.
+pub struct Plans<'r> {
     /// Plans of the requests whose numbers do not say all.
-    pub plans: HashMap<PlanKey, Plan>,
-    /// The nodes; the first one has no steps.
-    pub nodes: Vec<Node>,
-    /// Their steps.
-    pub steps: Vec<Step>,
-    /// What values choose.
-    pub choices: Vec<(ChoiceKey, Choice)>,
+    plans: Vec<(PlanKey, Plan)>,
+    nodes: Nodes<'r>,
 }
 
-/// Compiles all requests of a registry for the calls of this machine, native ones and those of 32-bit programs.
-#[must_use]
-pub fn compile(registry: &Registry) -> Plans {
-    let mut plans = HashMap::new();
-    let mut nodes = Nodes::new(registry);
-    for compat in [false, true] {
+impl<'r> Plans<'r> {
+    /// Nothing yet, of a registry.
+    #[must_use]
+    pub fn new(registry: &'r Registry) -> Self {
+        Self { plans: Vec::new(), nodes: Nodes::new(registry) }
+    }
+
+    /// Compiles all requests for the native calls of this machine, or for those of 32-bit programs.
+    pub fn compile(&mut self, compat: bool) {
         let arch = event::arch(compat);
         if compat && arch == Arch::native() {
-            continue;
+            return;
         }
-        for (number, requests) in by_number(registry, arch) {
-            if let Some(plan) = plan(&mut nodes, &requests, arch)
+        for (number, requests) in by_number(self.nodes.registry(), arch) {
+            if let Some(plan) = plan(&mut self.nodes, &requests, arch)
                 && plan != Plan::of_number(number)
             {
-                plans.insert(PlanKey { request: number, compat: u32::from(compat) }, plan);
+                self.plans.push((PlanKey { request: number, compat: u32::from(compat) }, plan));
             }
         }
     }
-    let (nodes, steps, choices) = nodes.finish();
-    Plans { plans, nodes, steps, choices }
+
+    /// Plans of the requests whose numbers do not say all.
+    #[must_use]
+    pub fn plans(&self) -> &[(PlanKey, Plan)] {
+        &self.plans
+    }
+
+    /// The nodes; the first one has no steps.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes.nodes
+    }
+
+    /// Their steps.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.nodes.steps
+    }
+
+    /// What values choose.
+    #[must_use]
+    pub fn choices(&self) -> &[(ChoiceKey, Choice)] {
+        &self.nodes.choices
+    }
 }
 
 /// The requests of each number. Those whose number has parameters are left out: what it says is all there is to know.
-fn by_number(registry: &Registry, arch: Arch) -> HashMap<u32, Vec<&Request>> {
-    let mut numbers: HashMap<u32, Vec<&Request>> = HashMap::new();
+fn by_number(registry: &Registry, arch: Arch) -> BTreeMap<u32, Vec<&Request>> {
+    let mut numbers: BTreeMap<u32, Vec<&Request>> = BTreeMap::new();
     for request in registry.requests() {
         if let Some(number) = request.number(arch) {
             numbers.entry(number).or_default().push(request);

@@ -20,12 +20,15 @@ const MAX_UNROLLED: u64 = 2;
 /// The nodes, each made once.
 pub struct Nodes<'r> {
     registry: &'r Registry,
-    nodes: Vec<Node>,
-    steps: Vec<Step>,
-    choices: Vec<(ChoiceKey, Choice)>,
+    /// What the maps hold.
+    pub nodes: Vec<Node>,
+    pub steps: Vec<Step>,
+    pub choices: Vec<(ChoiceKey, Choice)>,
     tables: u32,
     /// Nodes by type and architecture; `None` while one is being made: a type that leads to itself leads no further.
     known: HashMap<(String, Arch), Option<Target>>,
+    /// What is known of the fields of types, and of requests' arguments: many occur in many others.
+    said: HashMap<(Arc<str>, Arch), Arc<Said<'r>>>,
     same: HashMap<(u32, Vec<Step>), u32>,
 }
 
@@ -37,13 +40,21 @@ struct Target {
 }
 
 /// A type around the present field of which something is known.
-struct Scope {
-    name: Arc<str>,
+struct Scope<'r> {
     /// The present field, as a path from the type.
     path: String,
-    /// What the type's fields say of the lengths of others: path, and the field that says it.
+    /// Where the type's value begins.
+    base: u32,
+    said: Arc<Said<'r>>,
+}
+
+/// What is known of a type's fields. Offsets are from its beginning.
+struct Said<'r> {
+    /// By path.
+    facts: Vec<(&'r str, &'r [Fact])>,
+    /// What fields say of the lengths of others: path, and the field that says it.
     lengths: Vec<(String, Length)>,
-    /// What chooses among the type's members.
+    /// What chooses among the members.
     choosers: Vec<Chooser>,
 }
 
@@ -54,6 +65,8 @@ struct Length {
     width: u32,
     factor: u32,
     in_bytes: bool,
+    /// It goes on behind the type: from this place on, which is counted too.
+    tail: Option<u32>,
 }
 
 /// A field whose value chooses what lies at a place.
@@ -63,6 +76,8 @@ struct Chooser {
     path: String,
     /// The value; `None` always.
     value: Option<Value>,
+    /// Any value that no other has.
+    other: bool,
     what: What,
     dir: u32,
 }
@@ -86,6 +101,7 @@ impl<'r> Nodes<'r> {
             choices: Vec::new(),
             tables: 0,
             known: HashMap::new(),
+            said: HashMap::new(),
             same: HashMap::new(),
         }
     }
@@ -93,11 +109,6 @@ impl<'r> Nodes<'r> {
     /// What the types are taken from.
     pub const fn registry(&self) -> &'r Registry {
         self.registry
-    }
-
-    /// What the maps hold.
-    pub fn finish(self) -> (Vec<Node>, Vec<Step>, Vec<(ChoiceKey, Choice)>) {
-        (self.nodes, self.steps, self.choices)
     }
 
     /// The node of elements of a size with these steps.
@@ -156,37 +167,59 @@ impl<'r> Nodes<'r> {
         target
     }
 
-    /// What is known of a type whose value begins at `offset`.
-    fn scope(&self, name: Arc<str>, layout: &Arc<Layout>, offset: u32) -> Scope {
+    /// What is known of a type whose value begins at `base`.
+    fn scope(&mut self, name: Arc<str>, layout: &Arc<Layout>, base: u32) -> Scope<'r> {
+        let key = (Arc::clone(&name), layout.arch);
+        let said = match self.said.get(&key) {
+            Some(said) => Arc::clone(said),
+            None => {
+                let said = Arc::new(self.said(&name, layout));
+                self.said.insert(key, Arc::clone(&said));
+                said
+            }
+        };
+        Scope { path: String::new(), base, said }
+    }
+
+    fn said(&self, name: &str, layout: &Arc<Layout>) -> Said<'r> {
         let mut lengths = Vec::new();
-        for (path, facts) in self.registry.facts_of(&name) {
-            for fact in facts {
+        let facts: Vec<_> = self.registry.facts_of(name).collect();
+        for (path, facts) in &facts {
+            for fact in *facts {
                 let (measured, factor, in_bytes) = match fact {
                     Fact::Count(measured, factor) => (measured, *factor, false),
                     Fact::Bytes(measured, factor) => (measured, *factor, true),
+                    Fact::Tail(measured) => (measured, 1, true),
                     _ => continue,
                 };
                 let Some((at, width)) = number_at(layout, path) else { continue };
                 let factor = u32::try_from(factor).unwrap_or(u32::MAX);
-                lengths.push((measured.to_string(), Length { offset: offset + at, width, factor, in_bytes }));
+                let tail = match fact {
+                    Fact::Tail(_) => {
+                        layout.place(measured).and_then(|place| u32::try_from(place.offset).ok())
+                    }
+                    _ => None,
+                };
+                let length = Length { offset: at, width, factor, in_bytes, tail };
+                lengths.push((measured.to_string(), length));
             }
         }
-        let choosers = self.choosers(&name, layout, offset);
-        Scope { name, path: String::new(), lengths, choosers }
+        Said { facts, lengths, choosers: self.choosers(name, layout) }
     }
 
     /// What chooses among the members of a type.
-    fn choosers(&self, name: &str, layout: &Arc<Layout>, offset: u32) -> Vec<Chooser> {
+    fn choosers(&self, name: &str, layout: &Arc<Layout>) -> Vec<Chooser> {
         let chooser = |command: &Subcommand| {
             let target = command.target()?;
             let [path] = target.path.as_slice() else { return None };
-            let value = match value(&command.selector()?, command.value, layout, offset) {
+            let value = match value(&command.selector()?, command.value, layout) {
                 Tag::Field(value) => Some(value),
                 Tag::Always => None,
                 Tag::Elsewhere => return None,
             };
             let dir = bits(command.dir.unwrap_or(Direction::ReadWrite));
-            Some(Chooser { path: path.clone(), value, what: target.what, dir })
+            let other = value.is_some() && command.value.is_none();
+            Some(Chooser { path: path.clone(), value, other, what: target.what, dir })
         };
         self.registry.subcommands_of(name).filter_map(chooser).collect()
     }
@@ -211,14 +244,15 @@ enum Tag {
     Elsewhere,
 }
 
-fn value(selector: &Selector, value: Option<i128>, layout: &Arc<Layout>, offset: u32) -> Tag {
+fn value(selector: &Selector, value: Option<i128>, layout: &Arc<Layout>) -> Tag {
     let Base::Field(paths) = &selector.base else {
         return if selector.base == Base::Argument { Tag::Elsewhere } else { Tag::Always };
     };
-    let ([path], Some(value)) = (paths.as_slice(), value) else { return Tag::Elsewhere };
+    let [path] = paths.as_slice() else { return Tag::Elsewhere };
+    let value = value.unwrap_or(0);
     let Some((at, width)) = number_at(layout, path) else { return Tag::Elsewhere };
     let mask = selector.mask.map_or(u32::MAX, low);
-    Tag::Field(Value { offset: offset + at, width, mask, value: low(value as u64) & mask })
+    Tag::Field(Value { offset: at, width, mask, value: low(value as u64) & mask })
 }
 
 /// The lowest 32 bits.
@@ -238,7 +272,7 @@ fn number_at(layout: &Arc<Layout>, path: &str) -> Option<(u32, u32)> {
 struct Walk<'n, 'r> {
     nodes: &'n mut Nodes<'r>,
     arch: Arch,
-    scopes: Vec<Scope>,
+    scopes: Vec<Scope<'r>>,
     steps: Vec<Step>,
     depth: u32,
 }
@@ -320,14 +354,14 @@ impl Walk<'_, '_> {
         let mut values = Vec::new();
         for scope in &self.scopes {
             let parent = scope.path.rsplit_once('.').map_or("", |(parent, _)| parent);
-            for chooser in &scope.choosers {
+            for chooser in &scope.said.choosers {
                 let below = |of: &str| {
                     of.is_empty() || chooser.path.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'))
                 };
                 let mine = chooser.path == scope.path || below(&scope.path);
                 match (mine, chooser.value) {
                     (true, None) => return Some(Vec::new()),
-                    (true, Some(value)) => values.push(value),
+                    (true, Some(value)) => values.push(value.behind(scope.base)),
                     (false, _) => tagged |= below(parent) && !parent.is_empty(),
                 }
             }
@@ -338,15 +372,23 @@ impl Walk<'_, '_> {
     fn content(&mut self, field: &Field, offset: u32, conditions: &[Value]) {
         let layout = &field.layout;
         // A row of one at the end is how headers wrote one of any length before C had these.
-        if let Shape::Array(element, None | Some(1)) = &layout.shape
-            && (layout.size == 0 || self.length().is_some())
-        {
-            if let Some(length) = self.length() {
-                let step = measured(length, element, Step { offset, ..Step::default() });
-                let target = self.nodes.target(element, self.depth + 1);
-                self.step(step, target, conditions);
+        if let Shape::Array(element, room) = &layout.shape {
+            let length = self.length(element);
+            let grows = length.is_some_and(|length| length.tail.is_some() || *room == Some(1));
+            if grows || layout.size == 0 {
+                if let Some(length) = length {
+                    let only = self.fact(|fact| match fact {
+                        Fact::Out => Some(bits(Direction::Read)),
+                        Fact::In => Some(bits(Direction::Write)),
+                        _ => None,
+                    });
+                    let only = only.unwrap_or(0);
+                    let step = measured(length, element, Step { offset, only, ..Step::default() });
+                    let target = self.nodes.target(element, self.depth + 1);
+                    self.step(step, target, conditions);
+                }
+                return;
             }
-            return;
         }
         let pointer = u32::try_from(layout.size).ok().filter(|size| matches!(size, 4 | 8));
         let scalar = matches!(layout.shape, Shape::Scalar(_) | Shape::Pointer(_));
@@ -382,15 +424,23 @@ impl Walk<'_, '_> {
 
     /// A fact about the present field; the outermost type that has one knows best.
     fn fact<T>(&self, which: impl Fn(&Fact) -> Option<T>) -> Option<T> {
-        let registry = self.nodes.registry;
-        self.scopes.iter().find_map(|scope| registry.facts(&scope.name, &scope.path).iter().find_map(&which))
+        self.scopes.iter().find_map(|scope| {
+            let (_, facts) = scope.said.facts.iter().find(|(path, _)| *path == scope.path)?;
+            facts.iter().find_map(&which)
+        })
     }
 
-    /// What states the length of the present field.
-    fn length(&self) -> Option<Length> {
-        self.scopes.iter().find_map(|scope| {
-            scope.lengths.iter().find(|(path, _)| *path == scope.path).map(|(_, length)| *length)
-        })
+    /// What states the length of the present field, a row of elements of this type: where they differ in size their number
+    /// does not say it.
+    fn length(&self, element: &Layout) -> Option<Length> {
+        let own = |scope: &Scope<'_>| {
+            let of_field = scope.said.lengths.iter().filter(|(path, _)| *path == scope.path);
+            let placed = |(_, length): &(String, Length)| Length { offset: scope.base + length.offset, ..*length };
+            of_field.map(placed).collect::<Vec<_>>()
+        };
+        let lengths: Vec<Length> = self.scopes.iter().flat_map(own).collect();
+        let bytes = lengths.iter().find(|length| length.in_bytes).filter(|_| is_open(element));
+        bytes.or(lengths.first()).copied()
     }
 
     /// Completes a step to a type, or to several values of it where its name ends in `[]`.
@@ -398,7 +448,7 @@ impl Walk<'_, '_> {
         let (element, several) = ty.strip_suffix("[]").map_or((ty, false), |element| (element, true));
         let layout = self.nodes.registry.layout(element, self.arch).ok()?;
         let size = u32::try_from(layout.size).ok()?;
-        match self.length() {
+        match self.length(&layout) {
             Some(length) => step = measured(length, &layout, step),
             None if several && element == "char" => {
                 (step.unit, step.kind) = (MAX_TEXT, StepKind::Text as u32)
@@ -426,8 +476,8 @@ impl Walk<'_, '_> {
             What::Bytes(ty) => Some(ty.clone()),
             _ => None,
         });
-        rows.retain(|(_, _, ty)| {
-            let layout = self.nodes.registry.layout(ty, self.arch);
+        rows.retain(|row| {
+            let layout = self.nodes.registry.layout(&row.ty, self.arch);
             layout.is_ok_and(|layout| {
                 layout.size > declared.size || self.nodes.target(&layout, self.depth + 1).node != NO_NODE
             })
@@ -437,27 +487,46 @@ impl Walk<'_, '_> {
 
     /// What is said of the present field, or of the present type as a whole.
     fn rows(&self, what: impl Fn(&What) -> Option<String>) -> Vec<Row> {
-        let scopes = self.scopes.iter();
-        let choosers =
-            scopes.flat_map(|scope| scope.choosers.iter().filter(|chooser| chooser.path == scope.path));
-        choosers.filter_map(|chooser| Some((chooser.value, chooser.dir, what(&chooser.what)?))).collect()
+        let choosers = self.scopes.iter().flat_map(|scope| {
+            let here = scope.said.choosers.iter().filter(|chooser| chooser.path == scope.path);
+            here.map(|chooser| (chooser, scope.base))
+        });
+        let row = |(chooser, base): (&Chooser, u32)| {
+            let value = chooser.value.map(|value| value.behind(base));
+            Some(Row { value, other: chooser.other, dir: chooser.dir, ty: what(&chooser.what)? })
+        };
+        choosers.filter_map(row).collect()
     }
 
     /// Adds a step for all types that values of one field choose, and one for each that is always there.
     fn choose(&mut self, step: Step, rows: &[Row], otherwise: Option<(Step, Target)>) {
         let mut chosen: Vec<(Value, Choice, Step)> = Vec::new();
-        for (value, dir, ty) in rows {
+        let mut others: Vec<(Value, Step, Target)> = Vec::new();
+        for Row { value, other, dir, ty } in rows {
             let Some((to, target)) = self.to(step, ty) else { continue };
             let dir = dir | target.dir;
             match value {
                 None => self.step(Step { dir, ..to }, target, &[]),
+                Some(value) if *other => others.push((*value, Step { dir, ..to }, target)),
                 Some(value) => {
                     let size = if to.length_width == 0 { to.unit } else { 0 };
                     chosen.push((*value, Choice { node: target.node, size, dir, kind: to.kind }, to));
                 }
             }
         }
+        // Where only other values choose something the table is empty.
+        others.retain(|(value, to, target)| {
+            let alone = chosen.iter().all(|(chosen, ..)| chosen.place() != value.place());
+            if alone {
+                let table = self.nodes.table([]);
+                let step = Step { otherwise: to.dir, node: target.node, table, ..*to };
+                self.steps.push(value.chooses(step));
+            }
+            !alone
+        });
         while let Some((first, _, to)) = chosen.first().copied() {
+            let other = others.iter().find(|(value, ..)| value.place() == first.place());
+            let otherwise = other.map(|(_, to, target)| (*to, *target)).or(otherwise);
             let of_field = |(value, ..): &(Value, Choice, Step)| value.place() == first.place();
             let choices: Vec<_> = chosen
                 .iter()
@@ -509,7 +578,8 @@ impl Walk<'_, '_> {
                 continue;
             }
             let value = Value { value: low(value as u64), ..behind(field, self.arch) };
-            let row = (Some(value), bits(command.dir.unwrap_or(Direction::ReadWrite)), ty.clone());
+            let dir = bits(command.dir.unwrap_or(Direction::ReadWrite));
+            let row = Row { value: Some(value), other: false, dir, ty: ty.clone() };
             match groups.iter_mut().find(|(of, at, _)| of == pointer && at.place() == value.place()) {
                 Some((_, _, rows)) => rows.push(row),
                 None => groups.push((pointer.clone(), value, vec![row])),
@@ -529,13 +599,32 @@ impl Walk<'_, '_> {
     }
 }
 
-/// A type that something is chosen to be: the value that does, the direction, and its name.
-type Row = (Option<Value>, u32, String);
+/// A type that something is chosen to be.
+struct Row {
+    /// The value that chooses it; `None` always.
+    value: Option<Value>,
+    /// Any value that no other row has.
+    other: bool,
+    dir: u32,
+    ty: String,
+}
+
+/// Whether values of a type differ in size.
+fn is_open(layout: &Layout) -> bool {
+    let Shape::Record(record) = &layout.shape else { return false };
+    let last = record.fields.last().map(|field| &field.layout);
+    last.is_some_and(|last| matches!(last.shape, Shape::Array(_, None)) || is_open(last))
+}
 
 impl Value {
     /// What it is a value of.
     const fn place(&self) -> (u32, u32, u32) {
         (self.offset, self.width, self.mask)
+    }
+
+    /// The same in a value that begins at an offset.
+    const fn behind(self, base: u32) -> Self {
+        Self { offset: base + self.offset, ..self }
     }
 
     /// A step that looks at this field.
@@ -569,6 +658,7 @@ fn measured(length: Length, element: &Arc<Layout>, step: Step) -> Step {
         length_offset: length.offset,
         length_width: length.width,
         unit: unit.saturating_mul(length.factor),
+        less: length.tail.unwrap_or(0),
         ..step
     }
 }

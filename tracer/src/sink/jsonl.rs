@@ -1,11 +1,12 @@
 //! One JSON object a call. The keys are stable: scripts depend on them.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     io::{self, Write},
 };
 
-use ioctl_registry::{Encoding, Lookup, Value};
+use ioctl_registry::{DeviceKind, Encoding, Lookup, Value};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
@@ -87,6 +88,15 @@ struct DeviceJson<'a> {
     driver: Option<&'a str>,
     module: Option<&'a str>,
     handler: Option<&'a str>,
+    /// Of a block device the kernel's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    /// Of a file or a directory the type of its filesystem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filesystem: Option<&'a str>,
+    /// Of a socket its family.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<Cow<'static, str>>,
 }
 
 #[derive(Serialize)]
@@ -125,7 +135,7 @@ impl<W: Write + Send> Sink for Jsonl<W> {
         let cgroup = if call.cgroup == 0 { None } else { decoder.cgroup(call.cgroup, call.pid) };
         let (before, after) = decoder.arguments(event);
         let file = call.target.file();
-        let device = file.map(|file| decoder.device(file));
+        let device = file.map(|file| device_json(file, decoder));
         let comm = String::from_utf8_lossy(call.comm.as_bytes());
         let path = file.filter(|f| !f.target.is_empty()).map(|f| String::from_utf8_lossy(&f.target));
         let errno = call.outcome.errno().map(errno::name);
@@ -138,7 +148,7 @@ impl<W: Write + Send> Sink for Jsonl<W> {
             cgroup: cgroup.as_deref(),
             fd: call.fd,
             path: path.as_deref(),
-            device: device.map(device_json),
+            device,
             request: request_json(call, &event.request),
             arg: format!("{:#x}", call.arg),
             r#in: known(before),
@@ -231,7 +241,9 @@ impl Formatter for Visible {
     }
 }
 
-fn device_json(device: &Device) -> DeviceJson<'_> {
+fn device_json<'f>(file: &'f File, decoder: &mut Decoder) -> DeviceJson<'f> {
+    let device: &Device = decoder.device(file);
+    let stored = matches!(device.kind, DeviceKind::Regular | DeviceKind::Directory);
     DeviceJson {
         kind: device.kind_name(),
         major: device.numbers.map(|n| n.0),
@@ -239,6 +251,9 @@ fn device_json(device: &Device) -> DeviceJson<'_> {
         driver: device.driver.as_deref(),
         module: device.module.as_deref(),
         handler: device.handler.as_deref(),
+        name: device.name.as_deref(),
+        filesystem: Some(&*file.filesystem).filter(|name| stored && !name.is_empty()),
+        domain: file.domain.map(|domain| decoder.socket_family(domain)),
     }
 }
 

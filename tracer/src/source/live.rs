@@ -22,10 +22,7 @@ use ioctl_trace_ebpf::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Accounts, Batch, InFlightCall, Source, offsets};
-use crate::{
-    plan::{self, Plans},
-    raw::Shared,
-};
+use crate::{plan::Plans, raw::Shared};
 
 /// The BPF object that `build.rs` made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ioctl-trace-bpf"));
@@ -131,6 +128,10 @@ pub enum LiveError {
 pub struct Live {
     ebpf: Ebpf,
     compat_attached: bool,
+    /// Plans for 32-bit programs are added to these when there is such a program.
+    plans: Option<Plans<'static>>,
+    /// Entries of the maps that are filled.
+    filled: [usize; 4],
 }
 
 /// The kernel side's log; it is empty unless diagnostics were asked for.
@@ -148,7 +149,7 @@ impl Live {
     ///
     /// # Errors
     /// Every way in which this kernel, or our privileges, do not suffice.
-    pub fn load(setup: &Setup, registry: &Registry) -> Result<Self, LiveError> {
+    pub fn load(setup: &Setup, registry: &'static Registry) -> Result<Self, LiveError> {
         if !crate::process::may_trace() {
             return Err(LiveError::Privileges);
         }
@@ -158,8 +159,13 @@ impl Live {
                 let mut config = Config::ZERO;
                 offsets::fill(&mut config, Path::new(offsets::VMLINUX)).map(|()| config)
             });
-            let plans =
-                scope.spawn(|| if setup.copies() { plan::compile(registry) } else { Plans::default() });
+            let plans = scope.spawn(|| {
+                setup.copies().then(|| {
+                    let mut plans = Plans::new(registry);
+                    plans.compile(false);
+                    plans
+                })
+            });
             let loader = EbpfLoader::new();
             (offsets.join(), plans.join(), loader)
         });
@@ -168,41 +174,49 @@ impl Live {
         let config = config_of(setup, offsets);
         let log_level: u8 = if setup.debug { aya_log::Level::Debug as u8 } else { 0 };
         let config = Shared(config);
+        let length = |of: fn(&Plans<'_>) -> usize| entries(plans.as_ref().map_or(0, of));
         let ebpf = loader
             .override_global("CONFIG", &config, true)
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("EVENTS", setup.buffer_bytes)
             .map_max_entries("WORK", cpus()?)
-            .map_max_entries("PLANS", entries(plans.plans.len()))
-            .map_max_entries("NODES", entries(plans.nodes.len()))
-            .map_max_entries("STEPS", entries(plans.steps.len()))
-            .map_max_entries("CHOICES", entries(plans.choices.len()))
+            .map_max_entries("PLANS", length(|plans| plans.plans().len()))
+            .map_max_entries("NODES", length(|plans| plans.nodes().len()))
+            .map_max_entries("STEPS", length(|plans| plans.steps().len()))
+            .map_max_entries("CHOICES", length(|plans| plans.choices().len()))
             .load(OBJECT)
             .map_err(|e| kernel("cannot load the BPF object", e))?;
-        let mut live = Self { ebpf, compat_attached: false };
+        let mut live = Self { ebpf, compat_attached: false, plans: None, filled: [0; 4] };
         live.fill_maps(&setup.wanted)?;
-        live.fill_plans(&plans)?;
+        if let Some(plans) = &plans {
+            live.fill_plans(plans)?;
+        }
+        live.plans = plans;
         Ok(live)
     }
 
-    fn fill_plans(&mut self, plans: &Plans) -> Result<(), LiveError> {
+    /// Puts what is new into the maps. Plans come last: what they lead to is there then.
+    fn fill_plans(&mut self, plans: &Plans<'_>) -> Result<(), LiveError> {
         let set = |error| kernel("cannot fill a BPF map", error);
-        let mut map: HashMap<_, Shared<PlanKey>, Shared<Plan>> = self.map("PLANS")?;
-        for (key, plan) in &plans.plans {
-            map.insert(Shared(*key), Shared(*plan), 0).map_err(set)?;
-        }
+        let [nodes, steps, choices, requests] = self.filled;
         let mut map: Array<_, Shared<Node>> = self.map("NODES")?;
-        for (place, node) in (0..).zip(&plans.nodes) {
+        for (place, node) in (0..).zip(plans.nodes()).skip(nodes) {
             map.set(place, Shared(*node), 0).map_err(set)?;
         }
         let mut map: Array<_, Shared<Step>> = self.map("STEPS")?;
-        for (place, step) in (0..).zip(&plans.steps) {
+        for (place, step) in (0..).zip(plans.steps()).skip(steps) {
             map.set(place, Shared(*step), 0).map_err(set)?;
         }
         let mut map: HashMap<_, Shared<ChoiceKey>, Shared<Choice>> = self.map("CHOICES")?;
-        for (key, choice) in &plans.choices {
+        for (key, choice) in plans.choices().iter().skip(choices) {
             map.insert(Shared(*key), Shared(*choice), 0).map_err(set)?;
         }
+        let mut map: HashMap<_, Shared<PlanKey>, Shared<Plan>> = self.map("PLANS")?;
+        for (key, plan) in plans.plans().iter().skip(requests) {
+            map.insert(Shared(*key), Shared(*plan), 0).map_err(set)?;
+        }
+        self.filled =
+            [plans.nodes().len(), plans.steps().len(), plans.choices().len(), plans.plans().len()];
         Ok(())
     }
 
@@ -280,7 +294,14 @@ impl Live {
             let program: &mut RawTracePoint = self.program(name)?;
             program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
         }
-        Ok(())
+        self.compile_compat()
+    }
+
+    /// Adds the plans for 32-bit programs, once. It takes as long as the native ones did, which is why they do not wait for it.
+    fn compile_compat(&mut self) -> Result<(), LiveError> {
+        let Some(mut plans) = self.plans.take() else { return Ok(()) };
+        plans.compile(true);
+        self.fill_plans(&plans)
     }
 
     /// Watches 32-bit programs from here on. It makes every system call of the machine a little slower, and is
@@ -290,6 +311,7 @@ impl Live {
     /// When attaching is refused.
     pub fn attach_compat(&mut self) -> Result<(), LiveError> {
         if COMPAT && !self.compat_attached {
+            self.compile_compat()?;
             self.attach_raw("compat_exit", "sys_exit")?;
             self.attach_raw("compat_enter", "sys_enter")?;
             self.compat_attached = true;
@@ -441,9 +463,9 @@ fn kernel(what: &'static str, error: impl std::error::Error + Send + Sync + 'sta
     LiveError::Kernel { what, source: Box::new(error) }
 }
 
-/// Entries of a map: at least one.
+/// Entries of a map for plans of so many: at least one, and as many again for 32-bit programs.
 fn entries(length: usize) -> u32 {
-    u32::try_from(length.max(1)).unwrap_or(u32::MAX)
+    u32::try_from(length.max(1)).unwrap_or(u32::MAX).saturating_mul(if COMPAT { 2 } else { 1 })
 }
 
 /// CPUs that there can ever be.

@@ -81,6 +81,7 @@ impl Accounts {
             t.lost_ring += c.lost_ring;
             t.lost_summary += c.lost_summary;
             t.lost_control += c.lost_control;
+            t.lost_data += c.lost_data;
             t.not_followed += c.not_followed;
             t.followed += c.followed;
             t.ended += c.ended;

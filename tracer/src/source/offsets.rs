@@ -68,6 +68,8 @@ pub fn fill(config: &mut Config, btf_file: &Path) -> Result<(), OffsetError> {
         (&mut config.file_mnt_off, "file.f_path.mnt"),
         (&mut config.op_ioctl_off, "file_operations.unlocked_ioctl"),
         (&mut config.op_compat_off, "file_operations.compat_ioctl"),
+        (&mut config.op_owner_off, "file_operations.owner"),
+        (&mut config.module_name_off, "module.name"),
         (&mut config.inode_mode_off, "inode.i_mode"),
         (&mut config.inode_rdev_off, "inode.i_rdev"),
         (&mut config.inode_ino_off, "inode.i_ino"),

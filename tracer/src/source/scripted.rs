@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use ioctl_trace_ebpf::{
-    CallRecord, DataRecord, FileIdentity, FileRecord, PATH_BYTES, ProcessRecord, RecordHeader, RecordKind,
-    SegmentHeader, file_flags,
+    CallRecord, DataRecord, FileIdentity, FileRecord, MODULE_BYTES, PATH_BYTES, ProcessRecord, RecordHeader,
+    RecordKind, SegmentHeader, file_flags,
 };
 
 use super::{Batch, Source};
@@ -74,6 +74,7 @@ impl Scripted {
             path_len: u32::try_from(used).unwrap_or(0),
             reserved: 0,
             filesystem: *b"testfs\0\0\0\0\0\0\0\0\0\0",
+            owner: [0; MODULE_BYTES],
             path: bytes,
         };
         self.raw(raw::bytes_of(&record))

@@ -325,8 +325,15 @@ impl Fields {
             unmatched: BTreeMap::new(),
         };
         for [ty, field, fact, detail] in overlay::rows::<4>(&registry.join("overlay/fields.tsv"))? {
-            let sound = sound(types, requests, &ty, &field, &fact, &detail);
-            problems.check(sound, || format!("overlay/fields.tsv: {ty} {field}"));
+            let plain = fact.strip_prefix('-').unwrap_or(&fact);
+            let place = || format!("overlay/fields.tsv: {ty} {field}");
+            if plain.len() < fact.len() {
+                let known = types.knows(&ty) || requests.contains_key(&ty);
+                problems.check(if known { Ok(()) } else { Err(anyhow!("no such type")) }, place);
+                fields.by_hand.insert([ty, field, kind(plain).to_owned()]);
+                continue;
+            }
+            problems.check(sound(types, requests, &ty, &field, &fact, &detail), place);
             fields.add_by_hand(ty, field, fact, detail);
         }
         let facts = registry.join("data/facts");
@@ -437,7 +444,7 @@ impl Fields {
 /// What facts of a kind exclude each other.
 fn kind(fact: &str) -> &str {
     match fact.split('*').next().unwrap_or(fact) {
-        "count" | "bytes" => "length",
+        "count" | "bytes" | "tail" | "ioc" => "length",
         "pointer" | "string" => "address",
         other => other,
     }
@@ -452,13 +459,28 @@ fn sound(types: &Types, requests: &Requests, ty: &str, field: &str, fact: &str, 
     };
     let has = |path: &str| bases.iter().any(|base| types.has(base, path));
     if requests.contains_key(ty) && ["@arg", "*", "@ret"].contains(&field) {
-        let fits = !matches!(read, Fact::Count(..) | Fact::Bytes(..) | Fact::Verbose | Fact::Reserved);
+        let fits = !matches!(
+            read,
+            Fact::Count(..)
+                | Fact::Bytes(..)
+                | Fact::Tail(_)
+                | Fact::Start(_)
+                | Fact::Ioc(_)
+                | Fact::Next
+                | Fact::NextFromFirst
+                | Fact::Verbose
+                | Fact::Reserved
+        );
         ensure!(fits, "`{fact}` is for fields alone");
     } else {
         ensure!(has(field), "no such field");
     }
     match read {
-        Fact::Count(path, _) | Fact::Bytes(path, _) => ensure!(has(&path), "no field {path}"),
+        Fact::Count(path, _)
+        | Fact::Bytes(path, _)
+        | Fact::Tail(path)
+        | Fact::Start(path)
+        | Fact::Ioc(path) => ensure!(has(&path), "no field {path}"),
         Fact::Pointer(Some(_), target) | Fact::Of(target) => types.check(&target)?,
         _ => {}
     }
@@ -486,6 +508,10 @@ pub fn subcommands(
         let about = requests.contains_key(&request) || types.knows(&request);
         problems.check(if about { Ok(()) } else { Err(anyhow!("no such request or type")) }, place);
         problems.check(check_target(&ty, types), place);
+        if name == "*" || name.bytes().all(|byte| byte.is_ascii_digit()) {
+            rows.push(vec![request, selector, String::new(), name, spell(&ty), dir]);
+            continue;
+        }
         let found = values.matching(&header, &name);
         let known = if found.is_empty() { Err(anyhow!("{header} has no such constant")) } else { Ok(()) };
         problems.check(known, place);

@@ -17,6 +17,8 @@ pub struct Hint {
     magic: Option<u64>,
     handler: Option<String>,
     anon: Option<String>,
+    domain: Option<u32>,
+    driver: Option<String>,
 }
 
 impl Hint {
@@ -41,6 +43,9 @@ impl Hint {
             magic: self.magic,
             handler: self.handler.as_deref(),
             anon: self.anon.as_deref(),
+            domain: self.domain,
+            driver: self.driver.as_deref(),
+            owner: None,
         }
     }
 
@@ -71,6 +76,14 @@ impl Hint {
                 self.anon = Some(value.to_owned());
                 Some(())
             }
+            ("driver", Some(value)) => {
+                self.driver = Some(value.to_owned());
+                Some(())
+            }
+            ("domain", Some(value)) => {
+                self.kind = DeviceKind::Socket;
+                parse_number(value).map(|domain| self.domain = Some(domain))
+            }
             ("magic", Some(value)) => parse_number(value).map(|magic| self.magic = Some(magic.into())),
             (_, None) => kind.map(|_| ()),
             (_, Some(_)) => None,
@@ -79,7 +92,7 @@ impl Hint {
         known.ok_or_else(|| {
             format!(
                 "`{word}` is no device; write /dev/NODE, char:MAJ:MIN, block:MAJ:MIN, socket, fifo, file, directory, \
-                 anon:NAME, handler:SYMBOL or magic:0xN"
+                 anon:NAME, handler:SYMBOL, driver:NAME, domain:N or magic:0xN"
             )
         })
     }
@@ -125,6 +138,9 @@ mod tests {
         assert_eq!(terminal.device().handler, Some("tty_ioctl"));
         assert_eq!(hint(&["anon:kvm-vm"]).unwrap().device().anon, Some("kvm-vm"));
         assert_eq!(hint(&["file", "magic:0x9123683e"]).unwrap().magic, Some(0x9123_683e));
+        assert_eq!(hint(&["char:226", "driver:i915"]).unwrap().device().driver, Some("i915"));
+        let socket = hint(&["domain:10"]).unwrap();
+        assert_eq!((socket.kind, socket.domain), (DeviceKind::Socket, Some(10)));
         assert_eq!(hint(&[]), Ok(Hint::default()));
         let null = hint(&["/dev/null"]).unwrap();
         assert_eq!((null.kind, null.major, null.minor), (DeviceKind::Char, 1, 3));
