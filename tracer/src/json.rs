@@ -37,7 +37,8 @@ impl Serialize for Tree<'_> {
             Value::Integer(value) => Integer(*value).serialize(to),
             Value::Float(value) => to.serialize_f64(*value),
             Value::Bool(value) => to.serialize_bool(*value),
-            Value::Pointer(bits) | Value::Hex(bits) => to.serialize_str(&format!("{bits:#x}")),
+            Value::Pointer(address) => to.serialize_str(&format!("{address:#x}")),
+            Value::Hex(bits) => Integer((*bits).into()).serialize(to),
             Value::Pointee { value, .. } => Tree(value).serialize(to),
             Value::Flags { value, names, rest, .. } => {
                 let mut map = to.serialize_map(None)?;
@@ -189,7 +190,7 @@ mod tests {
         let text = serde_json::to_string(&Decoded(Value::Record(fields))).unwrap();
         assert_eq!(
             text,
-            "{\"pix\":\"0x1f\",\"fmt\":{\"raw\":2},\"p\":5,\"code\":{\"value\":1448695129,\"text\":\"YUYV\"},\
+            "{\"pix\":31,\"fmt\":{\"raw\":2},\"p\":5,\"code\":{\"value\":1448695129,\"text\":\"YUYV\"},\
              \"dev\":\"8:1\",\"when\":{\"value\":60,\"time\":\"1970-01-01T00:01:00Z\"},\
              \"never\":{\"value\":\"9223372036854775807\",\"time\":null},\"fd\":-1,\"port\":80,\
              \"ip\":\"127.0.0.1\",\"ip6\":\"::1\",\"mac\":\"52:54:00:12:34:56\",\

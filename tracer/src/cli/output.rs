@@ -89,7 +89,9 @@ pub fn needs_devices(args: &Args) -> bool {
 }
 
 fn by_name(path: &Path) -> Option<Format> {
-    match path.extension()?.to_str()? {
+    // As strace writes them: `-o calls`, `-o /dev/null`.
+    let Some(extension) = path.extension() else { return Some(Format::Text) };
+    match extension.to_str()? {
         "txt" | "log" => Some(Format::Text),
         "jsonl" | "ndjson" => Some(Format::Jsonl),
         _ => None,

@@ -435,7 +435,8 @@ impl Walk<'_, '_> {
     fn length(&self, element: &Layout) -> Option<Length> {
         let own = |scope: &Scope<'_>| {
             let of_field = scope.said.lengths.iter().filter(|(path, _)| *path == scope.path);
-            let placed = |(_, length): &(String, Length)| Length { offset: scope.base + length.offset, ..*length };
+            let placed =
+                |(_, length): &(String, Length)| Length { offset: scope.base + length.offset, ..*length };
             of_field.map(placed).collect::<Vec<_>>()
         };
         let lengths: Vec<Length> = self.scopes.iter().flat_map(own).collect();

@@ -33,7 +33,10 @@ fn everything_that_is_named_exists() {
     assert!((0..).zip(plans.nodes()).all(|(place, node)| steps(&plans, place).len() == node.steps as usize));
     let tables: std::collections::HashSet<u32> = plans.choices().iter().map(|(key, _)| key.table).collect();
     for step in plans.steps() {
-        assert!(exists(step.node) && (step.table == 0 || step.otherwise != 0 || tables.contains(&step.table)), "{step:?}");
+        assert!(
+            exists(step.node) && (step.table == 0 || step.otherwise != 0 || tables.contains(&step.table)),
+            "{step:?}"
+        );
         assert!(
             matches!(step.pointer, 0 | 4 | 8) && matches!(step.length_width, 0 | 1 | 2 | 4 | 8),
             "{step:?}"

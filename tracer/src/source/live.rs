@@ -215,8 +215,7 @@ impl Live {
         for (key, plan) in plans.plans().iter().skip(requests) {
             map.insert(Shared(*key), Shared(*plan), 0).map_err(set)?;
         }
-        self.filled =
-            [plans.nodes().len(), plans.steps().len(), plans.choices().len(), plans.plans().len()];
+        self.filled = [plans.nodes().len(), plans.steps().len(), plans.choices().len(), plans.plans().len()];
         Ok(())
     }
 

@@ -1,11 +1,22 @@
-// A 32-bit program without a C library: three ioctls through the 32-bit system call table.
+// A 32-bit program without a C library: five ioctls through the 32-bit system call table.
 static long call(long number, long a, long b, long c) {
     long result;
     __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory");
     return result;
 }
 
+struct message {
+    unsigned short addr, flags, len;
+    unsigned char *buf;
+};
+
 void _start(void) {
+    static unsigned char bytes[] = "abc";
+    static struct message messages[] = {{0x50, 1, 3, bytes}, {0x51, 0, 2, bytes + 1}};
+    static struct {
+        struct message *messages;
+        unsigned count;
+    } transfer = {messages, 2};
     static char buffer[64];
     int pipe[2];
     call(42, (long)pipe, 0, 0);
@@ -13,5 +24,6 @@ void _start(void) {
         call(54, pipe[0], 0x541b, (long)buffer); // FIONREAD
     }
     call(54, -1, 0x5401, 0); // TCGETS
+    call(54, -1, 0x0707, (long)&transfer); // I2C_RDWR
     call(1, 5, 0, 0);
 }
