@@ -162,6 +162,11 @@ impl Decoder {
         }
     }
 
+    /// Prepares for the stacks of programs that end at once.
+    pub fn expect_stacks(&mut self) {
+        self.stacks.record();
+    }
+
     /// Names for the return addresses of a process.
     pub fn user_stack(&mut self, pid: u32, addresses: &[u64]) -> Vec<Frame> {
         self.stacks.frames(pid, addresses)

@@ -169,9 +169,13 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     }
     let mut kernel_log = plan.logger.filter(|_| plan.setup.debug).and_then(|logger| live.take_log(logger));
     let progress = Arc::new(Progress::default());
+    let mut decoder = Decoder::new(plan.registry, plan.detail, symbols);
+    if plan.setup.user_stack {
+        decoder.expect_stacks();
+    }
     let stage = Stage {
         assembler: Assembler::default(),
-        decoder: Decoder::new(plan.registry, plan.detail, symbols),
+        decoder,
         selection: std::mem::take(&mut plan.selection),
         sinks: std::mem::take(&mut plan.sinks),
         progress: Arc::clone(&progress),

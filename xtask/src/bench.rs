@@ -95,6 +95,22 @@ const TRACERS: &[Tracer] = &[
         quoted: false,
         bytes: Some("4096"),
     },
+    // What two programs cost that look at the process and do nothing: the tracepoints themselves.
+    Tracer {
+        name: "bpftrace, two programs that do nothing",
+        calls: 500_000,
+        argv: &[
+            "bpftrace",
+            "-q",
+            "-o",
+            "{dir}/bpftrace.txt",
+            "-e",
+            "tracepoint:syscalls:sys_enter_ioctl /pid == 1/ { @a = 1; } tracepoint:syscalls:sys_exit_ioctl /pid == 1/ { @a = 2; }",
+            "-c",
+        ],
+        quoted: true,
+        bytes: None,
+    },
     Tracer {
         name: "bpftrace count",
         calls: 500_000,

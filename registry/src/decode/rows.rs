@@ -146,7 +146,7 @@ impl Decoder<'_> {
                 break;
             }
             let distance = match plan.next.map(|next| (next.from.read(rest.bytes), next.from_first)) {
-                Some((Some(distance), true)) => distance.checked_sub(at).unwrap_or(0),
+                Some((Some(distance), true)) => distance.saturating_sub(at),
                 Some((distance, _)) => distance.unwrap_or(0),
                 None => self.extent(plan, &element.layout, rest),
             };

@@ -13,5 +13,6 @@ mod exact;
 mod fields;
 mod lifecycle;
 mod select;
+mod stacks;
 mod trace;
 mod vendor;

@@ -1,5 +1,7 @@
 //! Return addresses into names. `/proc` and the files it names are read as hostile input, and a process may be gone by
-//! the time it is asked about: its last known memory map then serves.
+//! the time it is asked about: what the kernel told of its memory then serves.
+
+mod mappings;
 
 use std::{
     collections::HashMap,
@@ -15,6 +17,8 @@ use blazesym::symbolize::{
     Input, Symbolizer,
     source::{Elf, Source},
 };
+
+use mappings::Recorder;
 
 /// A place in a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +38,7 @@ pub struct Frame {
 /// Finds names. One symbolizer serves all calls: it keeps the files that it has read.
 #[derive(Default)]
 pub struct Stacks {
+    recorder: Recorder,
     maps: HashMap<u32, Maps>,
     known: HashMap<(Arc<[u8]>, u64), Frame>,
 }
@@ -66,6 +71,11 @@ thread_local! {
 }
 
 impl Stacks {
+    /// Remembers from now on what programs map, for those that will be gone when their stacks are looked at.
+    pub fn record(&mut self) {
+        self.recorder = Recorder::start();
+    }
+
     /// Names for the return addresses of a process, innermost first.
     pub fn frames(&mut self, pid: u32, addresses: &[u64]) -> Vec<Frame> {
         if addresses.is_empty() {
@@ -82,12 +92,14 @@ impl Stacks {
             }
             self.maps.insert(pid, maps);
         }
+        self.recorder.update();
         let frames = addresses.iter().enumerate();
         frames.map(|(place, address)| self.frame(pid, *address, place > 0)).collect()
     }
 
     fn frame(&mut self, pid: u32, address: u64, returned: bool) -> Frame {
-        let Some(mapping) = self.maps.get(&pid).and_then(|maps| maps.at(address)) else {
+        let read = self.maps.get(&pid).and_then(|maps| maps.at(address));
+        let Some(mapping) = read.or_else(|| self.recorder.at(pid, address)) else {
             return Frame { address, ..Frame::default() };
         };
         let offset = (address - mapping.start).wrapping_add(mapping.offset);
