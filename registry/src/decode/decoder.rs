@@ -170,7 +170,7 @@ impl<'m> Decoder<'m> {
             if length.is_none() && (plan.layout.is_open_text() || plan.known.kind == Kind::Text) {
                 let view = self.read(address, MAX_TEXT);
                 self.charge(view.bytes);
-                return (!view.bytes.is_empty()).then(|| scalar::text(view.bytes, true, true));
+                return (!view.bytes.is_empty()).then(|| scalar::text(view.bytes, true, true, false));
             }
             let count = length.unwrap_or(1);
             let view = self.read(address, count.saturating_mul(element.size));
@@ -347,7 +347,12 @@ impl<'m> Decoder<'m> {
             (Shape::Array(_, length), _) => self.array(plan, *length, view, orders),
             (Shape::Record(record), Content::Record(inner)) => {
                 let view = if inner.open { view } else { view.take(layout.size) };
-                self.record(record, inner, layout, view, orders)
+                match self.record(record, inner, layout, view, orders) {
+                    Value::Record(members) if plan.known.kind == Kind::Fraction && members.len() == 2 => {
+                        Value::Fraction(members)
+                    }
+                    value => value,
+                }
             }
             (Shape::Record(_), _) => Value::Missing,
         }
@@ -377,7 +382,9 @@ impl<'m> Decoder<'m> {
         let leads = |order: &Order<'_>| {
             order.is_behind() || (order.is_here() && matches!(order.says, Word::Says(Says::Pointee(_), _)))
         };
-        if known.pointee.is_some() || orders.iter().any(leads) {
+        // An address that is not followed is a number, if it is known to be shown as one.
+        let followed = known.pointee.as_ref().is_some_and(|to| to.dir.is_some() || known.kind != Kind::Hex);
+        if followed || orders.iter().any(leads) {
             return self.follow(truncated(raw), known, None, layout.arch, orders);
         }
         let facts = self.planner.facts;
@@ -406,6 +413,14 @@ impl<'m> Decoder<'m> {
                 }
                 _ => length,
             });
+        if let Some(set) = plan.known.index.and_then(|place| self.planner.facts.sets().get(place))
+            && let Value::Array { items, .. } = self.row(element, length, view, orders)
+        {
+            let place =
+                |place: usize| set.named(place as i128).map_or_else(|| place.to_string().into(), Arc::clone);
+            let members = items.into_iter().enumerate().map(|(at, value)| Member::new(place(at), value));
+            return Value::Indexed(members.collect());
+        }
         if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
             let known = &plan.known;
             let whole = length.map_or(view, |length| view.take(length));
@@ -420,10 +435,16 @@ impl<'m> Decoder<'m> {
                 return value;
             }
             self.charge(whole.bytes);
+            if let Some(set) = known.bitmap.and_then(|place| self.planner.facts.sets().get(place)) {
+                return scalar::bitmap(set, whole.bytes, cut);
+            }
             if known.kind == Kind::Text || scalar.kind() == ScalarKind::Char {
-                return scalar::text(whole.bytes, cut, known.kind == Kind::Text);
+                let measured = orders.iter().any(|order| order.is_here());
+                let fixed = matches!(plan.layout.shape, Shape::Array(_, Some(_))) && !measured;
+                return scalar::text(whole.bytes, cut, known.kind == Kind::Text, fixed);
             }
             if known.set.is_none()
+                && !known.numbers
                 && scalar.kind() == ScalarKind::Unsigned
                 && !orders.iter().any(|order| !order.path.is_empty())
             {
@@ -495,8 +516,11 @@ impl<'m> Decoder<'m> {
         }
         let before = matches!(self.when, Some(When::Before));
         let mut members = Vec::with_capacity(record.fields.len());
-        for (field, own) in record.fields.iter().zip(&plan.fields) {
-            if (field.name.is_empty() && field.bits.is_some()) || (before && own.plan.known.out) {
+        let places = plan.order.iter();
+        for (field, own) in places.filter_map(|place| record.fields.get(*place).zip(plan.fields.get(*place)))
+        {
+            let nothing = field.name.is_empty() && field.bits.is_some();
+            if nothing || is_empty(&field.layout) || (before && own.plan.known.out) {
                 continue;
             }
             if self.left == 0 {
@@ -561,7 +585,16 @@ impl<'m> Decoder<'m> {
         } else {
             orders.iter().filter_map(|order| order.within(&field.name)).collect()
         };
-        let Some(bits) = field.bits else { return self.value(&own.plan, view.skip(field.offset), &inner) };
+        let Some(bits) = field.bits else {
+            // Texts and arrays of which nothing is known are not empty ones.
+            let none = lengths(&inner).any(|(length, _)| length == 0);
+            let missing = !none && field.layout.size > 0 && field.offset >= view.bytes.len() as u64;
+            return if missing {
+                Value::Missing
+            } else {
+                self.value(&own.plan, view.skip(field.offset), &inner)
+            };
+        };
         match extract(view.bytes, bits, own.plan.layout.arch.is_big_endian()) {
             Some(raw) => self.number(&own.plan, raw, bits.width, &inner),
             None => Value::Missing,
@@ -574,6 +607,11 @@ pub(super) fn bounded(memory: &dyn Memory, address: u64, length: u64) -> &[u8] {
     let length = length.min(MAX_READ);
     let bytes = memory.bytes(address, length);
     usize::try_from(length).ok().and_then(|length| bytes.get(..length)).unwrap_or(bytes)
+}
+
+/// Whether it is a struct without members, which only lets an array without a length stand alone.
+fn is_empty(layout: &Layout) -> bool {
+    matches!(&layout.shape, Shape::Record(record) if record.fields.is_empty() && layout.size == 0)
 }
 
 fn is_union(layout: &Layout) -> bool {
