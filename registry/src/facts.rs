@@ -44,6 +44,8 @@ pub enum Fact {
     Period,
     /// The same in 16 bits, and how many milliseconds it lasts in those above.
     Tone,
+    /// Shown as a number, with its name beside it.
+    Numeric,
     /// A number that is a character.
     Char,
     /// Two numbers: a fraction.
@@ -81,7 +83,7 @@ pub enum Fact {
 }
 
 /// The words that stand alone.
-const PLAIN: [(&str, Fact); 22] = [
+const PLAIN: [(&str, Fact); 23] = [
     ("string", Fact::Text),
     ("fourcc", Fact::Fourcc),
     ("fd", Fact::Fd),
@@ -90,6 +92,7 @@ const PLAIN: [(&str, Fact); 22] = [
     ("numbers", Fact::Numbers),
     ("max", Fact::Max),
     ("kernel", Fact::Kernel),
+    ("numeric", Fact::Numeric),
     ("period", Fact::Period),
     ("tone", Fact::Tone),
     ("char", Fact::Char),

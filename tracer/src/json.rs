@@ -94,6 +94,12 @@ impl Serialize for Tree<'_> {
                 }
                 map.end()
             }
+            Value::Numbered { value, name } => {
+                let mut map = to.serialize_map(Some(2))?;
+                map.serialize_entry("value", &Integer((*value).into()))?;
+                map.serialize_entry("name", &name.as_deref())?;
+                map.end()
+            }
             Value::Char(byte) => to.serialize_u8(*byte),
             Value::Record(members) | Value::Fraction(members) | Value::Indexed(members) => {
                 let mut map = to.serialize_map(None)?;
@@ -168,6 +174,7 @@ mod tests {
             ("at", Value::Pointer(4096)),
             ("text", Value::Text { bytes: b"a\xff".to_vec(), cut: false, fixed: false, full: false }),
             ("char", Value::Char(b'S')),
+            ("key", Value::Numbered { value: 0x100, name: Some("K_F1".into()) }),
             ("tone", Value::Tone { period: 440, duration: Some(1) }),
             ("version", Value::Kernel(0x0006_0c01)),
             ("bitmap", Value::Bitmap { bytes: vec![3], names: vec!["A".into(), "B".into()], cut: false }),
@@ -189,7 +196,7 @@ mod tests {
             text,
             "{\"small\":-1,\"large\":\"1152921504606846976\",\"flags\":{\"value\":7,\"flags\":[\"A\",\"B\"],\"rest\":4},\
              \"one\":{\"value\":9,\"name\":null},\"at\":\"0x1000\",\"text\":\"a\u{fffd}\",\"char\":83,\
-             \"tone\":{\"period\":440,\"duration_ms\":1},\"version\":\"6.12.1\",\"bitmap\":[\"A\",\"B\"],\
+             \"key\":{\"value\":256,\"name\":\"K_F1\"},\"tone\":{\"period\":440,\"duration_ms\":1},\"version\":\"6.12.1\",\"bitmap\":[\"A\",\"B\"],\
              \"rate\":{\"n\":1,\"d\":2},\"chars\":{\"VINTR\":\"0x3\"},\"raw\":\"001f\",\
              \"list\":[true,null],\"either\":{\"bytes\":\"01\",\"a\":1}}"
         );

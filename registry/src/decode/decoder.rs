@@ -25,12 +25,12 @@ const MAX_TEXT: u64 = 4096;
 
 /// Decodes one argument.
 pub struct Decoder<'m> {
-    planner: Planner<'m>,
+    pub(super) planner: Planner<'m>,
     pub(super) memory: &'m dyn Memory,
     /// `None` where there are bytes and no memory: no address is followed.
     pub(super) when: Option<When<'m>>,
     /// Values that may still be made.
-    left: usize,
+    pub(super) left: usize,
     depth: u32,
     /// The present bytes are what the program handed over, though it is after the call.
     given: bool,
@@ -305,12 +305,12 @@ impl<'m> Decoder<'m> {
     }
 
     /// Copies of bytes count as values too.
-    fn charge(&mut self, bytes: &[u8]) {
+    pub(super) fn charge(&mut self, bytes: &[u8]) {
         self.left = self.left.saturating_sub(bytes.len() / 64);
     }
 
     /// A value that begins with the first of the bytes; these may be fewer or more than it has.
-    fn value(&mut self, plan: &Plan, view: View<'_>, orders: &[Order<'_>]) -> Value {
+    pub(super) fn value(&mut self, plan: &Plan, view: View<'_>, orders: &[Order<'_>]) -> Value {
         let Some(left) = self.left.checked_sub(1) else { return Value::Missing };
         self.left = left;
         let layout = &*plan.layout;
@@ -401,80 +401,6 @@ impl<'m> Decoder<'m> {
         }
     }
 
-    /// A row of elements; without a length, as many as there are bytes for.
-    fn array(&mut self, plan: &Plan, length: Option<u64>, view: View<'_>, orders: &[Order<'_>]) -> Value {
-        let Content::Array(element) = &plan.content else { return Value::Missing };
-        let size = element.layout.size;
-        let length =
-            orders.iter().filter(|order| order.is_here()).fold(length, |length, order| match order.says {
-                Word::Length { length: stated, in_bytes, grows } => {
-                    let stated = elements(stated, in_bytes, size);
-                    Some(length.filter(|_| !grows).map_or(stated, |length| length.min(stated)))
-                }
-                _ => length,
-            });
-        if let Some(set) = plan.known.index.and_then(|place| self.planner.facts.sets().get(place))
-            && let Value::Array { items, .. } = self.row(element, length, view, orders)
-        {
-            let place =
-                |place: usize| set.named(place as i128).map_or_else(|| place.to_string().into(), Arc::clone);
-            let members = items.into_iter().enumerate().map(|(at, value)| Member::new(place(at), value));
-            return Value::Indexed(members.collect());
-        }
-        if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
-            let known = &plan.known;
-            let whole = length.map_or(view, |length| view.take(length));
-            let cut = length.is_some_and(|length| (whole.bytes.len() as u64) < length);
-            if let Some(ty) = &known.of
-                && let Some(other) =
-                    self.planner.named(ty, plan.layout.arch).filter(|other| other.layout.size > 0)
-            {
-                return self.row(&other, None, whole, &[]);
-            }
-            if let Some(value) = scalar::address(known.kind, whole.bytes) {
-                return value;
-            }
-            self.charge(whole.bytes);
-            if let Some(set) = known.bitmap.and_then(|place| self.planner.facts.sets().get(place)) {
-                return scalar::bitmap(set, whole.bytes, cut);
-            }
-            if known.kind == Kind::Text || scalar.kind() == ScalarKind::Char {
-                let measured = orders.iter().any(|order| order.is_here());
-                let fixed = matches!(plan.layout.shape, Shape::Array(_, Some(_))) && !measured;
-                return scalar::text(whole.bytes, cut, known.kind == Kind::Text, fixed);
-            }
-            if known.set.is_none()
-                && !known.numbers
-                && scalar.kind() == ScalarKind::Unsigned
-                && !orders.iter().any(|order| !order.path.is_empty())
-            {
-                return Value::Bytes { bytes: whole.bytes.to_vec(), cut };
-            }
-        }
-        self.row(element, length, view, orders)
-    }
-
-    /// Elements one behind the other; without a length, as many as lie in the data whole.
-    fn row(
-        &mut self,
-        element: &Plan,
-        length: Option<u64>,
-        mut view: View<'_>,
-        orders: &[Order<'_>],
-    ) -> Value {
-        let size = element.layout.size;
-        let fit = || (view.bytes.len() as u64).checked_div(size).unwrap_or(0);
-        let length = usize::try_from(length.unwrap_or_else(fit)).unwrap_or(usize::MAX);
-        let mut items = Vec::new();
-        while items.len() < length && self.left > 0 && (size == 0 || !view.bytes.is_empty()) {
-            let own: Vec<_> = orders.iter().filter_map(|order| order.of_element(items.len())).collect();
-            items.push(self.value(element, view, &own));
-            view = view.skip(size);
-        }
-        let cut = items.len() < length;
-        Value::Array { items, cut }
-    }
-
     fn record(
         &mut self,
         record: &Record,
@@ -535,6 +461,11 @@ impl<'m> Decoder<'m> {
                     if !record.is_union && (field.name.is_empty() || own.is_spoken_for()) =>
                 {
                     members.extend(inner);
+                }
+                // So is the member in use of an anonymous union, which may be padding.
+                Value::Variant { name, value } if !record.is_union && field.name.is_empty() => {
+                    let show = own.show_of(field, &name);
+                    members.push(Member { name, value: *value, show });
                 }
                 value => {
                     let name = own.shown.as_ref().unwrap_or(&field.name);

@@ -102,6 +102,12 @@ impl fmt::Display for Styled<'_> {
             Value::Enumeration { value, name, prefix } => {
                 constant(out, bits(*value), name.as_deref(), prefix.as_deref(), style.xlat)
             }
+            Value::Numbered { value, name } => match name {
+                Some(name) if style.xlat != Xlat::Raw => {
+                    constant(out, *value, Some(name.as_ref()), None, Xlat::Verbose)
+                }
+                _ => hex(out, *value),
+            },
             Value::Fourcc { value, name } => fourcc(out, *value, name.as_deref(), style.xlat),
             Value::Descriptor(number) => {
                 write!(out, "{number}")?;

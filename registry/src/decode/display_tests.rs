@@ -128,6 +128,8 @@ fn kinds_have_their_forms() {
             Value::Indexed(vec![Member::new("VINTR", Value::Hex(3)), Member::new("17", Value::Hex(0))]),
             "[[VINTR]=0x3, [17]=0]",
         ),
+        (Value::Numbered { value: 0x100, name: Some("K_F1".into()) }, "0x100 /* K_F1 */"),
+        (Value::Numbered { value: 0x105, name: None }, "0x105"),
         (Value::Tone { period: 440, duration: None }, "440 /* 2711 Hz */"),
         (Value::Tone { period: 0, duration: None }, "0 /* off */"),
         (Value::Tone { period: 1, duration: Some(1) }, "1<<16|1 /* 1193182 Hz, 1 ms */"),

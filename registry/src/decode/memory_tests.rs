@@ -9,6 +9,7 @@ use super::*;
 const REQUESTS: &str = "\
 BLOCKS\t-\t0x10\twrite\tstruct list\tx.h\t\t\t\t
 BY_VALUE\t-\t0x11\tnone\t=s32\tx.h\t\t\t\t
+EITHER\t-\t0x23\twrite\tstruct either\tx.h\t\t\t\t
 FD\t-\t0x12\tnone\t=s32\tx.h\t\t\t\t
 FILL\t-\t0x13\tread\tstruct point\tx.h\t\t\t\t
 GET\t-\t0x14\tread-write\tstruct format\tx.h\t\t\t\t
@@ -28,6 +29,7 @@ TRANSFER\t-\t0x20\tread-write\tstruct transfer\tx.h\t\t\t\t
 UNKNOWN\t_IOW\t0x40040121\t?\t\tx.h\t\t\t\t
 ";
 const TYPES: &str = "\
+struct either\t\tstruct{u32 kind;union{u32 pad;u32 id;};}
 struct format\t\tstruct{u32 type;union{struct point pix;u32 raw[2];}fmt;}
 struct iface\t\tstruct{char name[4];void*data;}
 struct in_addr\t\tstruct{be32 s_addr;}
@@ -103,6 +105,8 @@ SHIFTED\t[0]\tOP_WORD\t2\t.[2]=u16\twrite
 SOCKET\t\t\t\t\twrite
 TERMINAL\t[0]\tTIO_SELECT\t3\t.[1]=struct point\twrite
 TERMINAL\t[0]\tTIO_STATE\t6\t.[0]=char\tread-write
+struct either\tkind\tKIND_NONE\t0x0\t.pad\tread-write
+struct either\tkind\tKIND_ID\t0x1\t.id\tread-write
 struct format\ttype\tTYPE_PIX\t0x1\t.fmt.pix\tread-write
 struct sockaddr\tfamily\tAF_INET\t2\t=struct sockaddr_in\tread-write
 ",
@@ -264,6 +268,14 @@ fn values_choose_what_is_used() {
     let expected =
         "{family=AF_INET, port=20480, addr={s_addr=inet_addr(\"127.0.0.1\")}, zero=[0 /* 8 times */]}";
     assert_before("SOCKET", &at(AT, socket), expected);
+}
+
+#[test]
+fn padding_may_be_in_use() {
+    let either = |kind: u8, value: u8| at(AT, [kind, 0, 0, 0, value, 0, 0, 0]);
+    assert_before("EITHER", &either(0, 0), "{kind=KIND_NONE}");
+    assert_before("EITHER", &either(0, 5), "{kind=KIND_NONE, pad=0x5}");
+    assert_before("EITHER", &either(1, 0), "{kind=KIND_ID, id=0}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod memory;
 mod number;
 mod order;
 mod plan;
+mod row;
 mod scalar;
 mod select;
 mod tag;

@@ -56,6 +56,8 @@ pub struct Known {
     pub numbers: bool,
     /// Its greatest value has a name.
     pub max: bool,
+    /// Its name stands beside its number.
+    pub numeric: bool,
 }
 
 /// What an address leads to.
@@ -126,6 +128,15 @@ pub struct FieldPlan {
 }
 
 impl FieldPlan {
+    /// When a member of it is shown.
+    pub fn show_of(&self, field: &Field, member: &str) -> Show {
+        let (Content::Record(plan), Shape::Record(record)) = (&self.plan.content, &field.layout.shape) else {
+            return self.show;
+        };
+        let place = record.fields.iter().position(|field| *field.name == *member);
+        place.and_then(|place| plan.fields.get(place)).map_or(self.show, |found| found.show)
+    }
+
     /// Whether it is a union of whose members some have a name that says it all.
     pub fn is_spoken_for(&self) -> bool {
         match &self.plan.content {
@@ -285,6 +296,7 @@ impl<'r> Planner<'r> {
                 Fact::Kernel => known.kind = Kind::Kernel,
                 Fact::Numbers => known.numbers = true,
                 Fact::Max => known.max = true,
+                Fact::Numeric => known.numeric = true,
                 Fact::Pointer(dir, ty) => {
                     known.pointee = Some(Pointee { dir: *dir, ty: (&**ty).into() });
                 }

@@ -67,6 +67,9 @@ pub fn number(
     if known.max && low == u64::MAX >> 64_u64.saturating_sub(width) {
         return greatest(value, width);
     }
+    if known.numeric {
+        return Value::Numbered { value: low, name: set.named(value).cloned() };
+    }
     if set.kind == SetKind::Enumeration {
         return enumeration(value, set.named(value).or(name).cloned(), known);
     }

@@ -58,6 +58,13 @@ pub enum Value {
         /// What the names of the others begin with; only where it has none.
         prefix: Option<Arc<str>>,
     },
+    /// A number that may have a name, and is shown beside it.
+    Numbered {
+        /// The number.
+        value: u64,
+        /// Its name, if it has one.
+        name: Option<Arc<str>>,
+    },
     /// Four characters that name a format.
     Fourcc {
         /// The number.
@@ -199,6 +206,7 @@ impl Value {
             Self::Device { major, minor } => (*major, *minor) == (0, 0),
             Self::Port(value) => *value == 0,
             Self::Char(value) => *value == 0,
+            Self::Numbered { value, .. } => *value == 0,
             Self::Tone { period, duration } => *period == 0 && duration.is_none_or(|duration| duration == 0),
             Self::Ipv4(value) => value.is_unspecified(),
             Self::Ipv6(value) => value.is_unspecified(),
