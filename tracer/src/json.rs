@@ -101,7 +101,7 @@ impl Serialize for Tree<'_> {
                 map.end()
             }
             Value::Char(byte) => to.serialize_u8(*byte),
-            Value::Record(members) | Value::Fraction(members) | Value::Indexed(members) => {
+            Value::Record(members) | Value::Fraction(members) | Value::Indexed { members, .. } => {
                 let mut map = to.serialize_map(None)?;
                 entries(&mut map, members)?;
                 map.end()
@@ -185,7 +185,7 @@ mod tests {
                     Member::new("d", Value::Integer(2)),
                 ]),
             ),
-            ("chars", Value::Indexed(vec![Member::new("VINTR", Value::Hex(3))])),
+            ("chars", Value::Indexed { members: vec![Member::new("VINTR", Value::Hex(3))], cut: false }),
             ("raw", Value::Bytes { bytes: vec![0, 31], cut: true }),
             ("list", Value::Array { items: vec![Value::Bool(true), Value::Missing], cut: false }),
             ("either", Value::Union { bytes: vec![1], members: vec![Member::new("a", Value::Integer(1))] }),

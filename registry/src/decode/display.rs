@@ -147,11 +147,14 @@ impl fmt::Display for Styled<'_> {
                 write!(out, "[0 /* {} times */{dots}]", bytes.len())
             }
             Value::Bytes { bytes, cut } => quoted(out, bytes, *cut, style.limit, true),
-            Value::Indexed(members) => {
+            Value::Indexed { members, cut } => {
                 out.write_char('[')?;
                 for (place, Member { name, value, .. }) in members.iter().enumerate() {
                     let separator = if place == 0 { "" } else { ", " };
                     write!(out, "{separator}[{name}]={}", Styled { value, style })?;
+                }
+                if *cut {
+                    write!(out, "{}...", if members.is_empty() { "" } else { ", " })?;
                 }
                 out.write_char(']')
             }

@@ -125,8 +125,11 @@ fn kinds_have_their_forms() {
         ),
         (Value::Fourcc { value: 0x8000_2731, name: None }, r"v4l2_fourcc('1', '\'', '\x00', '\x80')"),
         (
-            Value::Indexed(vec![Member::new("VINTR", Value::Hex(3)), Member::new("17", Value::Hex(0))]),
-            "[[VINTR]=0x3, [17]=0]",
+            Value::Indexed {
+                members: vec![Member::new("VINTR", Value::Hex(3)), Member::new("17", Value::Hex(0))],
+                cut: true,
+            },
+            "[[VINTR]=0x3, [17]=0, ...]",
         ),
         (Value::Numbered { value: 0x100, name: Some("K_F1".into()) }, "0x100 /* K_F1 */"),
         (Value::Numbered { value: 0x105, name: None }, "0x105"),

@@ -31,12 +31,12 @@ impl Decoder<'_> {
                 _ => length,
             });
         if let Some(set) = plan.known.index.and_then(|place| self.planner.facts.sets().get(place))
-            && let Value::Array { items, .. } = self.row(element, length, view, orders)
+            && let Value::Array { items, cut } = self.row(element, length, view, orders)
         {
             let place =
                 |place: usize| set.named(place as i128).map_or_else(|| place.to_string().into(), Arc::clone);
             let members = items.into_iter().enumerate().map(|(at, value)| Member::new(place(at), value));
-            return Value::Indexed(members.collect());
+            return Value::Indexed { members: members.collect(), cut };
         }
         if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
             let known = &plan.known;

@@ -141,7 +141,12 @@ pub enum Value {
         cut: bool,
     },
     /// A row of elements whose places have names.
-    Indexed(Vec<Member>),
+    Indexed {
+        /// The elements, by the names or else the numbers of their places.
+        members: Vec<Member>,
+        /// The data ended before the row did.
+        cut: bool,
+    },
     /// The fields of a struct. Those of anonymous members are among them.
     Record(Vec<Member>),
     /// The member in use of a union.
@@ -217,7 +222,7 @@ impl Value {
             | Self::Bitmap { bytes, .. }
             | Self::Union { bytes, .. } => bytes.iter().all(|byte| *byte == 0),
             Self::Array { items, .. } => items.iter().all(Self::is_zero),
-            Self::Record(members) | Self::Fraction(members) | Self::Indexed(members) => {
+            Self::Record(members) | Self::Fraction(members) | Self::Indexed { members, .. } => {
                 members.iter().all(|member| member.value.is_zero())
             }
             Self::Variant { value, .. } => value.is_zero(),
