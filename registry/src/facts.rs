@@ -17,6 +17,10 @@ use crate::{arch::Arch, encoding::Direction, parse, set::Set, types::plain_name}
 pub enum Fact {
     /// Its value is of this set.
     Set(Cow<'static, str>),
+    /// It has a bit for each value of this set.
+    Bitmap(Cow<'static, str>),
+    /// The places of its elements have the names of this set.
+    Index(Cow<'static, str>),
     /// It holds text that a NUL ends.
     Text,
     /// It holds the number of elements of this field, a path from the same type; that many times a constant.
@@ -46,6 +50,22 @@ pub enum Fact {
     Dev,
     /// Shown in hexadecimal.
     Hex,
+    /// The period of a tone in ticks of the PC's timer.
+    Period,
+    /// The same in 16 bits, and how many milliseconds it lasts in those above.
+    Tone,
+    /// Shown as a number, with its name beside it.
+    Numeric,
+    /// A number that is a character.
+    Char,
+    /// Two numbers: a fraction.
+    Fraction,
+    /// Bytes that are numbers, each for itself.
+    Numbers,
+    /// Its greatest value stands for "no limit", and is shown as the name that C has for it.
+    Max,
+    /// The version of a kernel, as `KERNEL_VERSION()` puts it together.
+    Kernel,
     /// The most significant byte comes first, whatever the type says.
     BigEndian,
     /// A port of TCP or UDP, the most significant byte first.
@@ -70,15 +90,25 @@ pub enum Fact {
     In,
     /// Headers have a macro of this name for it, by which everybody calls it: of a member of a union, in place of both names.
     As(Cow<'static, str>),
+    /// It is shown behind this other field of the same struct.
+    After(Cow<'static, str>),
 }
 
 /// The words that stand alone.
-const PLAIN: [(&str, Fact); 18] = [
+const PLAIN: [(&str, Fact); 26] = [
     ("string", Fact::Text),
     ("fourcc", Fact::Fourcc),
     ("fd", Fact::Fd),
     ("dev", Fact::Dev),
     ("hex", Fact::Hex),
+    ("numbers", Fact::Numbers),
+    ("max", Fact::Max),
+    ("kernel", Fact::Kernel),
+    ("numeric", Fact::Numeric),
+    ("period", Fact::Period),
+    ("tone", Fact::Tone),
+    ("char", Fact::Char),
+    ("fraction", Fact::Fraction),
     ("be", Fact::BigEndian),
     ("port", Fact::Port),
     ("ipv4", Fact::Ipv4),
@@ -119,12 +149,15 @@ impl Fact {
         }
         Some(match word {
             "set" => Self::Set(detail),
+            "bitmap" => Self::Bitmap(detail),
+            "index" => Self::Index(detail),
             "count" => Self::Count(detail, factor),
             "bytes" => Self::Bytes(detail, factor),
             "tail" => Self::Tail(detail),
             "start" => Self::Start(detail),
             "ioc" => Self::Ioc(detail),
             "as" => Self::As(detail),
+            "after" => Self::After(detail),
             "of" => Self::Of(detail),
             "pointer" if detail.is_empty() => Self::Pointer(None, detail),
             "pointer" => {

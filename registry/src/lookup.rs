@@ -154,6 +154,7 @@ impl fmt::Display for Named<'_> {
             formatter.write_str(if place == 0 { "(" } else { ", " })?;
             match (value.constant, value.prefix) {
                 (Some(constant), _) => formatter.write_str(constant)?,
+                (None, Some(_)) if formatter.sign_minus() => write!(formatter, "{:#x}", value.value)?,
                 (None, Some(prefix)) => write!(formatter, "{:#x} /* {prefix}??? */", value.value)?,
                 (None, None) => write!(formatter, "{}", value.value)?,
             }
@@ -165,7 +166,7 @@ impl fmt::Display for Named<'_> {
 /// What a number means to a device.
 ///
 /// Its `Display` is what strace prints: the name, `A or B`, or the parts of the number. The alternate form `{:#}` adds a
-/// comment to the parts of a resized request.
+/// comment to the parts of a resized request; `{:-}` has no comments at all.
 ///
 /// ```
 /// use ioctl_registry::{Arch, Device, DeviceKind, Registry};
@@ -178,6 +179,9 @@ impl fmt::Display for Named<'_> {
 /// assert_eq!(show(0x5402, &Device::default()), "SNDCTL_TMR_START or TCSETS");
 /// assert_eq!(show(0x5eff, &Device::default()), "_IOC(_IOC_NONE, 0x5e, 0xff, 0)");
 /// assert_eq!(show(0x8008_5430, &Device::default()), "_IOC(_IOC_READ, 0x54, 0x30, 0x8) /* resized TIOCGPTN */");
+/// let absolute = Registry::builtin().lookup(0x4018_45ff, Arch::X86_64, &Device::default());
+/// assert_eq!(absolute.to_string(), "EVIOCSABS(0x3f /* ABS_??? */)");
+/// assert_eq!(format!("{absolute:-}"), "EVIOCSABS(0x3f)");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Lookup<'r> {
@@ -233,7 +237,8 @@ impl fmt::Display for Lookup<'_> {
 
 fn alternatives(formatter: &mut fmt::Formatter<'_>, several: &[Named<'_>]) -> fmt::Result {
     for (place, named) in several.iter().enumerate() {
-        write!(formatter, "{}{named}", if place == 0 { "" } else { " or " })?;
+        formatter.write_str(if place == 0 { "" } else { " or " })?;
+        fmt::Display::fmt(named, formatter)?;
     }
     Ok(())
 }

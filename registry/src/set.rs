@@ -15,6 +15,8 @@ pub enum SetKind {
     Flags,
     /// One of several values.
     Enumeration,
+    /// Bits that are combined, of which the constants are the numbers.
+    Bits,
 }
 
 /// A named set of constants.
@@ -57,6 +59,8 @@ struct BitField {
     place: usize,
     mask: u64,
     values: Vec<(Arc<str>, u64)>,
+    /// What the names of its values begin with.
+    prefix: Option<Arc<str>>,
 }
 
 /// A constant as the text has it: name, value, the mask that it lies in.
@@ -79,6 +83,7 @@ impl Set {
         let kind = match kind {
             "flags" => SetKind::Flags,
             "enum" => SetKind::Enumeration,
+            "bits" => SetKind::Bits,
             _ => return None,
         };
         Some(Self { name, kind, arches, text, constants: OnceLock::new() })
@@ -93,19 +98,39 @@ impl Set {
     fn read(&self) -> &Constants {
         self.constants.get_or_init(|| {
             let mut items: Vec<Item> = items(&self.text).flatten().collect();
-            let prefix = prefix(items.iter().map(|(name, ..)| &**name));
+            // A set's name is mostly what those of its constants begin with; few of them may have more in common.
+            let named = format!("{}_", self.name);
+            let mut prefix = if items.iter().all(|(name, ..)| name.starts_with(&named)) {
+                Some(named.into())
+            } else {
+                prefix(items.iter().map(|(name, ..)| &**name))
+            };
+            if self.kind == SetKind::Bits {
+                let shifted = |name: &str| format!("1<<{name}").into();
+                prefix = prefix.map(|prefix| shifted(&prefix));
+                items.retain(|(_, bit, mask)| mask.is_some() || (0..64).contains(bit));
+                for (name, value, _) in items.iter_mut().filter(|(_, _, mask)| mask.is_none()) {
+                    (*name, *value) = (shifted(name), 1 << *value);
+                }
+            }
             let (mut bits, mut fields) = (Vec::new(), Vec::<BitField>::new());
             for (place, (name, value, mask)) in items.iter().enumerate() {
                 let (name, value) = (Arc::clone(name), low(*value));
                 match (mask, fields.iter_mut().find(|field| Some(field.mask) == *mask)) {
                     (None, _) => bits.push((place, name, value)),
                     (Some(_), Some(field)) => field.values.push((name, value)),
-                    (Some(mask), None) => {
-                        fields.push(BitField { place, mask: *mask, values: vec![(name, value)] })
-                    }
+                    (Some(mask), None) => fields.push(BitField {
+                        place,
+                        mask: *mask,
+                        values: vec![(name, value)],
+                        prefix: None,
+                    }),
                 }
             }
-            if self.kind == SetKind::Flags {
+            for field in fields.iter_mut().filter(|field| field.values.len() > 1) {
+                field.prefix = self::prefix(field.values.iter().map(|(name, _)| &**name));
+            }
+            if self.kind != SetKind::Enumeration {
                 items.sort_by_key(|(_, value, _)| Reverse(value.count_ones()));
                 bits.sort_by_key(|(_, _, value)| Reverse(value.count_ones()));
             }
@@ -159,6 +184,12 @@ impl Set {
     /// What the names begin with, up to an underscore.
     pub(crate) fn prefix(&self) -> Option<&Arc<str>> {
         self.read().prefix.as_ref()
+    }
+
+    /// What the names of values begin with, one of which should stand where these bits are that have no name.
+    pub(crate) fn prefix_of(&self, rest: u64) -> Option<&Arc<str>> {
+        let mut fields = self.read().fields.iter();
+        fields.find(|field| rest != 0 && rest & !field.mask == 0)?.prefix.as_ref()
     }
 
     /// How many constants cannot be read.
@@ -218,12 +249,34 @@ mod tests {
     }
 
     #[test]
+    fn values_in_some_bits_have_a_prefix_of_their_own() {
+        let set = set("flags", "A_NEXT=0x80,B_C_ONE=1/0xf,B_C_TWO=2/0xf,D_ONE=0x10/0x10");
+        let prefix = |rest| set.prefix_of(rest).map(|prefix| &**prefix);
+        assert_eq!((prefix(3), prefix(0), prefix(0x13), prefix(0x10)), (Some("B_C_"), None, None, None));
+    }
+
+    #[test]
     fn names_share_what_they_begin_with() {
         let prefix = |names: &[&str]| prefix(names.iter().copied()).as_deref().map(str::to_owned);
         assert_eq!(prefix(&["A_B_ONE", "A_B_TWO"]).as_deref(), Some("A_B_"));
         assert_eq!(prefix(&["A_BC", "A_BD"]).as_deref(), Some("A_"));
         assert_eq!(prefix(&["A_B"]).as_deref(), Some("A_"));
         assert_eq!((prefix(&["A", "B"]), prefix(&[])), (None, None));
+    }
+
+    #[test]
+    fn a_set_is_named_by_what_its_constants_begin_with() {
+        assert_eq!(set("enum", "S_A_ONE=1,S_A_TWO=2").prefix().map(|prefix| &**prefix), Some("S_"));
+        assert_eq!(set("enum", "T_A_ONE=1,T_A_TWO=2").prefix().map(|prefix| &**prefix), Some("T_A_"));
+    }
+
+    #[test]
+    fn bits_have_numbers() {
+        let set = set("bits", "NONE=0/0xff,BIT_A=0,BIT_B=3,FAR=64");
+        let flags = |value| (set.flags(value).0.join("|"), set.flags(value).1);
+        assert_eq!(flags(0), ("NONE".into(), 0));
+        assert_eq!(flags(0b1011), ("1<<BIT_A|1<<BIT_B".into(), 2));
+        assert_eq!(set.constants().len(), 3);
     }
 
     #[test]

@@ -77,13 +77,32 @@ impl Serialize for Tree<'_> {
             Value::Ipv6(address) => to.collect_str(address),
             Value::Mac(_) | Value::Uuid(_) => to.collect_str(self.0),
             Value::Text { bytes, .. } => to.serialize_str(&String::from_utf8_lossy(bytes)),
+            Value::Kernel(version) => {
+                to.collect_str(&format_args!("{}.{}.{}", version >> 16, version >> 8 & 0xff, version & 0xff))
+            }
+            Value::Bitmap { names, .. } => to.collect_seq(names.iter().map(|name| &**name)),
             Value::Bytes { bytes, .. } => to.serialize_str(&hex(bytes)),
             Value::Array { items, .. } => {
                 let mut list = to.serialize_seq(Some(items.len()))?;
                 items.iter().try_for_each(|item| list.serialize_element(&Tree(item)))?;
                 list.end()
             }
-            Value::Record(members) => {
+            Value::Tone { period, duration } => {
+                let mut map = to.serialize_map(None)?;
+                map.serialize_entry("period", period)?;
+                if let Some(duration) = duration {
+                    map.serialize_entry("duration_ms", duration)?;
+                }
+                map.end()
+            }
+            Value::Numbered { value, name } => {
+                let mut map = to.serialize_map(Some(2))?;
+                map.serialize_entry("value", &Integer((*value).into()))?;
+                map.serialize_entry("name", &name.as_deref())?;
+                map.end()
+            }
+            Value::Char(byte) => to.serialize_u8(*byte),
+            Value::Record(members) | Value::Fraction(members) | Value::Indexed { members, .. } => {
                 let mut map = to.serialize_map(None)?;
                 entries(&mut map, members)?;
                 map.end()
@@ -154,7 +173,20 @@ mod tests {
             ("flags", Value::Flags { value: 7, names: vec!["A".into(), "B".into()], rest: 4, prefix: None }),
             ("one", Value::Enumeration { value: 9, name: None, prefix: Some("A_".into()) }),
             ("at", Value::Pointer(4096)),
-            ("text", Value::Text { bytes: b"a\xff".to_vec(), cut: false }),
+            ("text", Value::Text { bytes: b"a\xff".to_vec(), cut: false, fixed: false, full: false }),
+            ("char", Value::Char(b'S')),
+            ("key", Value::Numbered { value: 0x100, name: Some("K_F1".into()) }),
+            ("tone", Value::Tone { period: 440, duration: Some(1) }),
+            ("version", Value::Kernel(0x0006_0c01)),
+            ("bitmap", Value::Bitmap { bytes: vec![3], names: vec!["A".into(), "B".into()], cut: false }),
+            (
+                "rate",
+                Value::Fraction(vec![
+                    Member::new("n", Value::Integer(1)),
+                    Member::new("d", Value::Integer(2)),
+                ]),
+            ),
+            ("chars", Value::Indexed { members: vec![Member::new("VINTR", Value::Hex(3))], cut: false }),
             ("raw", Value::Bytes { bytes: vec![0, 31], cut: true }),
             ("list", Value::Array { items: vec![Value::Bool(true), Value::Missing], cut: false }),
             ("either", Value::Union { bytes: vec![1], members: vec![Member::new("a", Value::Integer(1))] }),
@@ -164,7 +196,9 @@ mod tests {
         assert_eq!(
             text,
             "{\"small\":-1,\"large\":\"1152921504606846976\",\"flags\":{\"value\":7,\"flags\":[\"A\",\"B\"],\"rest\":4},\
-             \"one\":{\"value\":9,\"name\":null},\"at\":\"0x1000\",\"text\":\"a\u{fffd}\",\"raw\":\"001f\",\
+             \"one\":{\"value\":9,\"name\":null},\"at\":\"0x1000\",\"text\":\"a\u{fffd}\",\"char\":83,\
+             \"key\":{\"value\":256,\"name\":\"K_F1\"},\"tone\":{\"period\":440,\"duration_ms\":1},\"version\":\"6.12.1\",\"bitmap\":[\"A\",\"B\"],\
+             \"rate\":{\"n\":1,\"d\":2},\"chars\":{\"VINTR\":\"0x3\"},\"raw\":\"001f\",\
              \"list\":[true,null],\"either\":{\"bytes\":\"01\",\"a\":1}}"
         );
     }

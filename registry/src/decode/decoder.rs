@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::{
     MAX_READ, MAX_VALUES,
+    extent::is_open,
     memory::{Memory, When},
     number::{extract, integer, truncated},
     order::{Order, View, Word, elements, lengths},
     plan::{Content, FieldPlan, Kind, Known, Length, Plan, Planner, RecordPlan, Root, Step},
-    rows::is_open,
     scalar,
     tag::{Says, Tag},
     value::{Member, Value},
@@ -194,7 +194,7 @@ impl<'m> Decoder<'m> {
             if length.is_none() && (plan.layout.is_open_text() || plan.known.kind == Kind::Text) {
                 let view = self.read(address, MAX_TEXT);
                 self.charge(view.bytes);
-                return (!view.bytes.is_empty()).then(|| scalar::text(view.bytes, true, true));
+                return (!view.bytes.is_empty()).then(|| scalar::text(view.bytes, true, true, false));
             }
             let count = length.unwrap_or(1);
             let view = self.read(address, count.saturating_mul(element.size));
@@ -340,7 +340,12 @@ impl<'m> Decoder<'m> {
             (Shape::Array(_, length), _) => self.array(plan, *length, view, orders),
             (Shape::Record(record), Content::Record(inner)) => {
                 let view = if inner.open { view } else { view.take(layout.size) };
-                self.record(record, inner, layout, view, orders)
+                match self.record(record, inner, layout, view, orders) {
+                    Value::Record(members) if plan.known.kind == Kind::Fraction && members.len() == 2 => {
+                        Value::Fraction(members)
+                    }
+                    value => value,
+                }
             }
             (Shape::Record(_), _) => Value::Missing,
         }
@@ -372,7 +377,9 @@ impl<'m> Decoder<'m> {
         let leads = |order: &Order<'_>| {
             order.is_behind() || (order.is_here() && matches!(order.says, Word::Says(Says::Pointee(_), _)))
         };
-        if known.pointee.is_some() || orders.iter().any(leads) {
+        // An address that is not followed is a number, if it is known to be shown as one.
+        let followed = known.pointee.as_ref().is_some_and(|to| to.dir.is_some() || known.kind != Kind::Hex);
+        if followed || orders.iter().any(leads) {
             return self.follow(truncated(raw), known, None, layout.arch, orders);
         }
         let facts = self.planner.facts;
@@ -440,8 +447,11 @@ impl<'m> Decoder<'m> {
         let before = matches!(self.when, Some(When::Before));
         let after = matches!(self.when, Some(When::After(_)));
         let mut members = Vec::with_capacity(record.fields.len());
-        for (field, own) in record.fields.iter().zip(&plan.fields) {
-            if (field.name.is_empty() && field.bits.is_some()) || (before && own.plan.known.out) {
+        let places = plan.order.iter();
+        for (field, own) in places.filter_map(|place| record.fields.get(*place).zip(plan.fields.get(*place)))
+        {
+            let nothing = field.name.is_empty() && field.bits.is_some();
+            if nothing || is_empty(&field.layout) || (before && own.plan.known.out) {
                 continue;
             }
             if self.left == 0 || (after && own.plan.known.given) {
@@ -459,6 +469,11 @@ impl<'m> Decoder<'m> {
                     if !record.is_union && (field.name.is_empty() || own.is_spoken_for()) =>
                 {
                     members.extend(inner);
+                }
+                // So is the member in use of an anonymous union, which may be padding.
+                Value::Variant { name, value } if !record.is_union && field.name.is_empty() => {
+                    let show = own.show_of(field, &name);
+                    members.push(Member { name, value: *value, show });
                 }
                 value => {
                     let name = own.shown.as_ref().unwrap_or(&field.name);
@@ -509,7 +524,16 @@ impl<'m> Decoder<'m> {
         } else {
             orders.iter().filter_map(|order| order.within(&field.name)).collect()
         };
-        let Some(bits) = field.bits else { return self.value(&own.plan, view.skip(field.offset), &inner) };
+        let Some(bits) = field.bits else {
+            // Texts and arrays of which nothing is known are not empty ones.
+            let none = lengths(&inner).any(|(length, _)| length == 0);
+            let missing = !none && field.layout.size > 0 && field.offset >= view.bytes.len() as u64;
+            return if missing {
+                Value::Missing
+            } else {
+                self.value(&own.plan, view.skip(field.offset), &inner)
+            };
+        };
         match extract(view.bytes, bits, own.plan.layout.arch.is_big_endian()) {
             Some(raw) => self.number(&own.plan, raw, bits.width, &inner),
             None => Value::Missing,
@@ -522,6 +546,11 @@ pub(super) fn bounded(memory: &dyn Memory, address: u64, length: u64) -> &[u8] {
     let length = length.min(MAX_READ);
     let bytes = memory.bytes(address, length);
     usize::try_from(length).ok().and_then(|length| bytes.get(..length)).unwrap_or(bytes)
+}
+
+/// Whether it is a struct without members, which only lets an array without a length stand alone.
+fn is_empty(layout: &Layout) -> bool {
+    matches!(&layout.shape, Shape::Record(record) if record.fields.is_empty() && layout.size == 0)
 }
 
 fn is_union(layout: &Layout) -> bool {

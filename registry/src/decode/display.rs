@@ -19,9 +19,10 @@ use super::value::{Member, Show, Value};
 /// ```
 #[derive(Clone, Copy)]
 pub struct Style<'s> {
-    /// Bytes of each text and elements of each array that are shown; `...` stands for the rest. strace's `-s`.
+    /// Bytes of each text and elements of each array that are shown; `...` stands for the rest. strace's `-s`. Texts in
+    /// a room of their own are shown whole.
     pub limit: usize,
-    /// Show every field: strace's `-v`.
+    /// Show every field and every element: strace's `-v`.
     pub verbose: bool,
     /// How constants are written: strace's `-X`.
     pub xlat: Xlat,
@@ -101,6 +102,12 @@ impl fmt::Display for Styled<'_> {
             Value::Enumeration { value, name, prefix } => {
                 constant(out, bits(*value), name.as_deref(), prefix.as_deref(), style.xlat)
             }
+            Value::Numbered { value, name } => match name {
+                Some(name) if style.xlat != Xlat::Raw => {
+                    constant(out, *value, Some(name.as_ref()), None, Xlat::Verbose)
+                }
+                _ => hex(out, *value),
+            },
             Value::Fourcc { value, name } => fourcc(out, *value, name.as_deref(), style.xlat),
             Value::Descriptor(number) => {
                 write!(out, "{number}")?;
@@ -113,23 +120,45 @@ impl fmt::Display for Styled<'_> {
             Value::Device { major, minor } => write!(out, "makedev({major:#x}, {minor:#x})"),
             Value::Time(seconds) => {
                 write!(out, "{seconds}")?;
-                match Value::date(*seconds) {
-                    Some(date) if *seconds != 0 && style.xlat != Xlat::Raw => {
-                        write!(out, " /* {date}+0000 */")
-                    }
-                    _ => Ok(()),
-                }
+                time(out, *seconds, 0)
             }
             Value::Port(port) => write!(out, "htons({port})"),
             Value::Ipv4(address) => write!(out, "inet_addr(\"{address}\")"),
             Value::Ipv6(address) => write!(out, "inet_pton(AF_INET6, \"{address}\")"),
             Value::Mac(_) | Value::Uuid(_) => write!(out, "{}", Named(self.value)),
-            Value::Text { bytes, cut } => quoted(out, bytes, *cut, style.limit, is_hex(bytes, style)),
+            Value::Tone { period, duration } => tone(out, *period, *duration, style.xlat),
+            Value::Char(byte) => character(out, *byte),
+            Value::Fraction(members) => {
+                for (place, Member { value, .. }) in members.iter().enumerate() {
+                    write!(out, "{}{}", if place == 0 { "" } else { "/" }, Styled { value, style })?;
+                }
+                Ok(())
+            }
+            Value::Kernel(version) => kernel(out, *version, style.xlat),
+            Value::Text { bytes, cut, fixed, full } => {
+                let limit = if *fixed { usize::MAX } else { style.limit };
+                // The last byte is the NUL's, and what is in its place is not part of the text.
+                let shown =
+                    if *full { bytes.split_last().map_or(&**bytes, |(_, shown)| shown) } else { bytes };
+                quoted(out, shown, *cut || *full, limit, is_hex(bytes, style))
+            }
             Value::Bytes { bytes, cut } if bytes.len() > 4 && bytes.iter().all(|byte| *byte == 0) => {
                 let dots = if *cut { ", ..." } else { "" };
                 write!(out, "[0 /* {} times */{dots}]", bytes.len())
             }
             Value::Bytes { bytes, cut } => quoted(out, bytes, *cut, style.limit, true),
+            Value::Indexed { members, cut } => {
+                out.write_char('[')?;
+                for (place, Member { name, value, .. }) in members.iter().enumerate() {
+                    let separator = if place == 0 { "" } else { ", " };
+                    write!(out, "{separator}[{name}]={}", Styled { value, style })?;
+                }
+                if *cut {
+                    write!(out, "{}...", if members.is_empty() { "" } else { ", " })?;
+                }
+                out.write_char(']')
+            }
+            Value::Bitmap { names, cut, .. } => bitmap(out, names, *cut, style),
             Value::Array { items, cut } => array(out, items, *cut, style),
             Value::Record(members) => record(out, members, style),
             Value::Variant { .. } => {
@@ -212,30 +241,51 @@ fn flags(
     }
     if rest != 0 {
         write!(out, "|{rest:#x}")?;
+        if let (Some(prefix), Xlat::Abbrev) = (prefix, xlat) {
+            write!(out, " /* {prefix}??? */")?;
+        }
     }
     if xlat == Xlat::Verbose { out.write_str(" */") } else { Ok(()) }
 }
 
 fn fourcc(out: &mut Formatter<'_>, value: u32, name: Option<&str>, xlat: Xlat) -> fmt::Result {
-    /// Says that the format's values have their most significant byte first.
-    const BIG_ENDIAN: u32 = 1 << 31;
     if xlat == Xlat::Raw || value == 0 {
         return hex(out, value.into());
     }
-    out.write_str(if value & BIG_ENDIAN == 0 { "v4l2_fourcc(" } else { "v4l2_fourcc_be(" })?;
-    for (place, byte) in (value & !BIG_ENDIAN).to_le_bytes().into_iter().enumerate() {
-        out.write_str(if place == 0 { "'" } else { ", '" })?;
-        match byte {
-            b'\'' => out.write_str("\\'")?,
-            b'"' => out.write_char('"')?,
-            _ => escape(out, byte, None)?,
-        }
-        out.write_char('\'')?;
+    out.write_str("v4l2_fourcc(")?;
+    for (place, byte) in value.to_le_bytes().into_iter().enumerate() {
+        out.write_str(if place == 0 { "" } else { ", " })?;
+        character(out, byte)?;
     }
     out.write_char(')')?;
     match name {
         Some(name) => write!(out, " /* {name} */"),
         None => Ok(()),
+    }
+}
+
+/// A tone's period, and how high and how long it is.
+fn tone(out: &mut Formatter<'_>, period: u64, duration: Option<u64>, xlat: Xlat) -> fmt::Result {
+    /// Ticks of the timer in a second.
+    const RATE: u64 = 1_193_182;
+    if let Some(duration) = duration.filter(|duration| *duration > 0) {
+        write!(out, "{duration}<<16|")?;
+    }
+    write!(out, "{period}")?;
+    match (RATE.checked_div(period).filter(|height| *height > 0), duration) {
+        _ if xlat == Xlat::Raw => Ok(()),
+        (None, _) | (_, Some(0)) => out.write_str(" /* off */"),
+        (Some(height), None) => write!(out, " /* {height} Hz */"),
+        (Some(height), Some(duration)) => write!(out, " /* {height} Hz, {duration} ms */"),
+    }
+}
+
+/// As C writes it.
+fn character(out: &mut Formatter<'_>, byte: u8) -> fmt::Result {
+    match byte {
+        b'\'' | b'\\' => write!(out, "'\\{}'", char::from(byte)),
+        0x20..=0x7e => write!(out, "'{}'", char::from(byte)),
+        _ => write!(out, "'\\x{byte:02x}'"),
     }
 }
 
@@ -301,6 +351,34 @@ fn escape(out: &mut Formatter<'_>, byte: u8, next: Option<u8>) -> fmt::Result {
     }
 }
 
+/// As `KERNEL_VERSION()` puts it together.
+fn kernel(out: &mut Formatter<'_>, version: u32, xlat: Xlat) -> fmt::Result {
+    if xlat != Xlat::Abbrev {
+        hex(out, version.into())?;
+    }
+    let named =
+        format_args!("KERNEL_VERSION({}, {}, {})", version >> 16, version >> 8 & 0xff, version & 0xff);
+    match xlat {
+        Xlat::Abbrev => write!(out, "{named}"),
+        Xlat::Raw => Ok(()),
+        Xlat::Verbose => write!(out, " /* {named} */"),
+    }
+}
+
+/// The names of bits, of which few tell what there is.
+fn bitmap(out: &mut Formatter<'_>, names: &[Arc<str>], cut: bool, style: &Style<'_>) -> fmt::Result {
+    const FEW: usize = 4;
+    out.write_char('[')?;
+    let shown = if style.verbose { names.len() } else { FEW };
+    for (place, name) in names.iter().take(shown).enumerate() {
+        write!(out, "{}{name}", if place == 0 { "" } else { " " })?;
+    }
+    if cut || names.len() > shown {
+        out.write_str(" ...")?;
+    }
+    out.write_char(']')
+}
+
 fn array(out: &mut Formatter<'_>, items: &[Value], cut: bool, style: &Style<'_>) -> fmt::Result {
     let zero = |item: &Value| *item == Value::Integer(0);
     if items.len() > 4 && !cut && items.iter().all(zero) {
@@ -308,25 +386,47 @@ fn array(out: &mut Formatter<'_>, items: &[Value], cut: bool, style: &Style<'_>)
     }
     out.write_char('[')?;
     let mut separator = "";
-    for value in items.iter().take(style.limit) {
+    let limit = if style.verbose { usize::MAX } else { style.limit };
+    for value in items.iter().take(limit) {
         write!(out, "{separator}{}", Styled { value, style })?;
         separator = ", ";
     }
-    if cut || items.len() > style.limit {
+    if cut || items.len() > limit {
         write!(out, "{separator}...")?;
     }
     out.write_char(']')
 }
 
+/// The day of a time that is one, as a comment.
+fn time(out: &mut Formatter<'_>, seconds: i64, nanos: u32) -> fmt::Result {
+    match Value::date(seconds) {
+        Some(date) if (seconds, nanos) != (0, 0) && nanos > 0 => write!(out, " /* {date}.{nanos:09}+0000 */"),
+        Some(date) if seconds != 0 => write!(out, " /* {date}+0000 */"),
+        _ => Ok(()),
+    }
+}
+
+/// The time that a struct of seconds and nanoseconds stands for.
+fn moment(members: &[Member]) -> Option<(i64, u32)> {
+    let [Member { value: Value::Time(seconds), .. }, Member { name, value: Value::Integer(nanos), .. }, ..] =
+        members
+    else {
+        return None;
+    };
+    let nanos = u32::try_from(*nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    name.ends_with("nsec").then_some((*seconds, nanos))
+}
+
 fn record(out: &mut Formatter<'_>, members: &[Member], style: &Style<'_>) -> fmt::Result {
+    let moment = moment(members);
     out.write_char('{')?;
     let (mut separator, mut hidden) = ("", false);
     for Member { name, value, show } in members {
         match (show, value) {
-            // What lies behind it is missing too.
+            // What lies behind it is missing too, but may be shown before it.
             (_, Value::Missing) => {
                 hidden = true;
-                break;
+                continue;
             }
             (Show::Verbose, _) if !style.verbose => {
                 hidden = true;
@@ -338,6 +438,7 @@ fn record(out: &mut Formatter<'_>, members: &[Member], style: &Style<'_>) -> fmt
         out.write_str(std::mem::replace(&mut separator, ", "))?;
         match value {
             Value::Variant { .. } => variant(out, name, value, style)?,
+            Value::Time(seconds) if moment.is_some() => write!(out, "{name}={seconds}")?,
             value if name.is_empty() => write!(out, "{}", Styled { value, style })?,
             value => write!(out, "{name}={}", Styled { value, style })?,
         }
@@ -345,7 +446,11 @@ fn record(out: &mut Formatter<'_>, members: &[Member], style: &Style<'_>) -> fmt
     if hidden {
         write!(out, "{separator}...")?;
     }
-    out.write_char('}')
+    out.write_char('}')?;
+    match moment {
+        Some((seconds, nanos)) => time(out, seconds, nanos),
+        None => Ok(()),
+    }
 }
 
 /// `fmt.pix={...}`: the names of unions and of their members in use, and what these hold.
@@ -374,136 +479,5 @@ fn union(out: &mut Formatter<'_>, bytes: &[u8], members: &[Member], style: &Styl
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn assert_shows(value: &Value, style: &Style<'_>, expected: &str) {
-        assert_eq!(value.display(style).to_string(), expected);
-    }
-
-    fn record(members: impl IntoIterator<Item = (&'static str, Value, Show)>) -> Value {
-        let member = |(name, value, show): (&str, _, _)| Member { name: name.into(), value, show };
-        Value::Record(members.into_iter().map(member).collect())
-    }
-
-    #[test]
-    fn texts_are_escaped_and_cut() {
-        let text = |bytes: &[u8], cut| Value::Text { bytes: bytes.to_vec(), cut };
-        let style = Style::default();
-        assert_eq!(text(b"a\"\\\n\x01z\x012\xff", false).to_string(), r#""a\"\\\n\1z\0012\377""#);
-        assert_shows(&text(b"abcdef", false), &Style { limit: 3, ..style }, "\"abc\"...");
-        assert_eq!(text(b"ab", true).to_string(), "\"ab\"...");
-        let hex = |hex_strings| Style { hex_strings, ..style };
-        assert_shows(&text(b"a\n", false), &hex(1), r#""a\n""#);
-        assert_shows(&text(b"a\x01", false), &hex(1), r#""\x61\x01""#);
-        assert_shows(&text(b"a\n", false), &hex(2), r#""\x61\x0a""#);
-    }
-
-    #[test]
-    fn zeros_are_counted() {
-        assert_eq!(Value::Bytes { bytes: vec![0; 9], cut: false }.to_string(), "[0 /* 9 times */]");
-        assert_eq!(Value::Bytes { bytes: vec![0, 31], cut: false }.to_string(), r#""\x00\x1f""#);
-        let items = vec![Value::Integer(0); 5];
-        assert_eq!(Value::Array { items, cut: false }.to_string(), "[0 /* 5 times */]");
-    }
-
-    #[test]
-    fn unions_show_what_could_be_meant() {
-        let bytes = vec![1, 0];
-        let raw = Value::Bytes { bytes: bytes.clone(), cut: false };
-        let members = vec![
-            Member::new("a", Value::Integer(1)),
-            Member::new("raw", raw),
-            Member::new("b", Value::Bool(true)),
-        ];
-        let union = Value::Union { bytes: bytes.clone(), members };
-        assert_eq!(union.to_string(), "{a=1}|{b=true}");
-        let many = (0..4).map(|_| Member::new("x", Value::Integer(1))).collect();
-        assert_eq!(Value::Union { bytes, members: many }.to_string(), r#""\x01\x00""#);
-    }
-
-    #[test]
-    fn constants_are_written_as_wished() {
-        let style = |xlat| Style { xlat, ..Style::default() };
-        let name = |value, name: Option<&str>| {
-            let prefix = if name.is_none() { Some("X_".into()) } else { None };
-            Value::Enumeration { value, name: name.map(Into::into), prefix }
-        };
-        assert_shows(&name(1, Some("X_A")), &style(Xlat::Raw), "0x1");
-        assert_shows(&name(1, Some("X_A")), &style(Xlat::Verbose), "0x1 /* X_A */");
-        assert_shows(&name(7, None), &style(Xlat::Abbrev), "0x7 /* X_??? */");
-        assert_shows(&name(-1, None), &style(Xlat::Raw), "0xffffffff");
-        assert_shows(&name(0, None), &style(Xlat::Abbrev), "0 /* X_??? */");
-        let flags = |value, names: &[&str], rest| {
-            let prefix = if names.is_empty() { Some("F_".into()) } else { None };
-            Value::Flags { value, names: names.iter().map(|&name| name.into()).collect(), rest, prefix }
-        };
-        assert_shows(&flags(0x43, &["A", "B"], 0x40), &style(Xlat::Abbrev), "A|B|0x40");
-        assert_shows(&flags(0x43, &["A", "B"], 0x40), &style(Xlat::Verbose), "0x43 /* A|B|0x40 */");
-        assert_shows(&flags(0x43, &["A", "B"], 0x40), &style(Xlat::Raw), "0x43");
-        assert_shows(&flags(0x40, &[], 0x40), &style(Xlat::Abbrev), "0x40 /* F_??? */");
-        assert_shows(&flags(0, &[], 0), &style(Xlat::Verbose), "0");
-    }
-
-    #[test]
-    fn fields_are_hidden_or_not() {
-        let zero = || Value::Integer(0);
-        let value = record([
-            ("a", Value::Integer(1), Show::Always),
-            ("b", zero(), Show::Verbose),
-            ("pad", zero(), Show::NonZero),
-            ("pad2", Value::Integer(2), Show::NonZero),
-        ]);
-        assert_shows(&value, &Style::default(), "{a=1, pad2=2, ...}");
-        assert_shows(&value, &Style { verbose: true, ..Style::default() }, "{a=1, b=0, pad2=2}");
-        assert_shows(&record([("b", zero(), Show::Verbose)]), &Style::default(), "{...}");
-    }
-
-    #[test]
-    fn members_in_use_are_named() {
-        let variant = |name: &str, value| Value::Variant { name: name.into(), value: Box::new(value) };
-        let pix = || variant("pix", record([("w", Value::Integer(1), Show::Always)]));
-        let named = record([("fmt", pix(), Show::Always)]);
-        assert_eq!(named.to_string(), "{fmt.pix={w=1}}");
-        let anonymous = record([("", pix(), Show::Always)]);
-        assert_eq!(anonymous.to_string(), "{pix={w=1}}");
-        assert_eq!(variant("u", variant("x", Value::Integer(3))).to_string(), "{u.x=3}");
-    }
-
-    #[test]
-    fn kinds_have_their_forms() {
-        let at = |value| Value::Pointee { address: 16, value: Box::new(value) };
-        let name = Some("V4L2_PIX_FMT_YUYV".into());
-        for (value, expected) in [
-            (Value::Hex(31), "0x1f"),
-            (Value::Hex(0), "0"),
-            (
-                Value::Fourcc { value: 0x5659_5559, name },
-                "v4l2_fourcc('Y', 'U', 'Y', 'V') /* V4L2_PIX_FMT_YUYV */",
-            ),
-            (Value::Fourcc { value: 0x8000_2731, name: None }, r"v4l2_fourcc_be('1', '\'', '\0', '\0')"),
-            (Value::Device { major: 8, minor: 1 }, "makedev(0x8, 0x1)"),
-            (Value::Time(1_795_131_601), "1795131601 /* 2026-11-19T23:40:01+0000 */"),
-            (Value::Time(i64::MIN), "-9223372036854775808"),
-            (Value::Port(80), "htons(80)"),
-            (Value::Ipv4([127, 0, 0, 1].into()), "inet_addr(\"127.0.0.1\")"),
-            (Value::Ipv6(1_u128.into()), "inet_pton(AF_INET6, \"::1\")"),
-            (Value::Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]), "52:54:00:12:34:56"),
-            (Value::Uuid([0xab; 16]), "abababab-abab-abab-abab-abababababab"),
-            (Value::Descriptor(-1), "-1"),
-            (at(Value::Integer(5)), "[5]"),
-            (at(record([("a", Value::Integer(1), Show::Always)])), "{a=1}"),
-            (at(Value::Text { bytes: b"x".to_vec(), cut: false }), "\"x\""),
-            (at(at(Value::Integer(5))), "[[5]]"),
-        ] {
-            assert_eq!(value.to_string(), expected);
-        }
-        let names = |number| (number == 3).then(|| "/dev/null".to_owned());
-        let style = Style { descriptors: Some(&names), ..Style::default() };
-        assert_shows(&Value::Descriptor(3), &style, "3</dev/null>");
-        assert_shows(&Value::Descriptor(4), &style, "4");
-        let raw = Style { xlat: Xlat::Raw, ..Style::default() };
-        assert_shows(&Value::Device { major: 8, minor: 1 }, &raw, "0x801");
-    }
-}
+#[path = "display_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ use super::*;
 const REQUESTS: &str = "\
 BLOCKS\t-\t0x10\twrite\tstruct list\tx.h\t\t\t\t
 BY_VALUE\t-\t0x11\tnone\t=s32\tx.h\t\t\t\t
+EITHER\t-\t0x23\twrite\tstruct either\tx.h\t\t\t\t
 FD\t-\t0x12\tnone\t=s32\tx.h\t\t\t\t
 FILL\t-\t0x13\tread\tstruct point\tx.h\t\t\t\t
 GET\t-\t0x14\tread-write\tstruct format\tx.h\t\t\t\t
@@ -22,11 +23,13 @@ REGISTER\t-\t0x1b\twrite\tstruct one_reg\tx.h\t\t\t\t
 SET\t-\t0x1c\twrite\tstruct format\tx.h\t\t\t\t
 SHIFTED\t-\t0x1d\tread-write\tu8[4]\tx.h\t\t\t\t
 SOCKET\t-\t0x1e\twrite\tstruct sockaddr\tx.h\t\t\t\t
+STYLED\t-\t0x22\twrite\tstruct styled\tx.h\t\t\t\t
 TERMINAL\t-\t0x1f\tread-write\tchar\tx.h\t\t\t\t
 TRANSFER\t-\t0x20\tread-write\tstruct transfer\tx.h\t\t\t\t
 UNKNOWN\t_IOW\t0x40040121\t?\t\tx.h\t\t\t\t
 ";
 const TYPES: &str = "\
+struct either\t\tstruct{u32 kind;union{u32 pad;u32 id;};}
 struct format\t\tstruct{u32 type;union{struct point pix;u32 raw[2];}fmt;}
 struct iface\t\tstruct{char name[4];void*data;}
 struct in_addr\t\tstruct{be32 s_addr;}
@@ -38,12 +41,13 @@ struct one_reg\t\tstruct{u64 id;u64 addr;}
 struct point\t\tstruct{s16 x;s16 y;}
 struct sockaddr\t\tstruct{u16 family;char data[14];}
 struct sockaddr_in\t\tstruct{u16 family;u16 port;struct in_addr addr;u8 zero[8];}
+struct styled\t\tstruct{u32 last;u8 first;u8 bits;u16 reserved;u8 map[2];u8 list[2];u8 chars[2];u64 limit;struct{s32 n;s32 d;}rate;u32 at;struct{}__empty_x;u32 version;char name[4];u64 address;}
 struct msg\t\tstruct{u16 len;u64 buf;}
 struct transfer\t\tstruct{struct msg*msgs;u32 n;}
 struct command\t\tstruct{u32 cmd;u32 value;}
 ";
 const FACTS: [&str; 3] = [
-    "CODE\tenum\tFMT_YUYV=0x56595559\nMODE\tenum\tMODE_A=1,MODE_B=2\n",
+    "BITS\tbits\tNONE=0/0xff,BIT_A=0,BIT_B=3\nCODE\tenum\tFMT_YUYV=0x56595559\nMODE\tenum\tMODE_A=1,MODE_B=2\n",
     "BY_VALUE\t@arg\tset\tMODE
 FD\t@arg\tfd\t
 FD\t@ret\tfd\t
@@ -77,6 +81,19 @@ struct msg\tlen\tcount\tbuf
 struct node\tnext\tpointer\twrite struct node
 struct one_reg\taddr\tpointer\tread u64
 struct one_reg\tid\thex\t
+struct styled\taddress\thex\t
+struct styled\taddress\tpointer\t
+struct styled\tbits\tset\tBITS
+struct styled\tfirst\tchar\t
+struct styled\tlast\tafter\tbits
+struct styled\tlimit\tmax\t
+struct styled\tlist\tindex\tMODE
+struct styled\tlist\thex\t
+struct styled\tchars\tnumbers\t
+struct styled\tmap\tbitmap\tMODE
+struct styled\tname\tstring\t
+struct styled\trate\tfraction\t
+struct styled\tversion\tkernel\t
 struct transfer\tmsgs\tpointer\twrite struct msg[]
 struct transfer\tn\tcount\tmsgs
 ",
@@ -88,6 +105,8 @@ SHIFTED\t[0]\tOP_WORD\t2\t.[2]=u16\twrite
 SOCKET\t\t\t\t\twrite
 TERMINAL\t[0]\tTIO_SELECT\t3\t.[1]=struct point\twrite
 TERMINAL\t[0]\tTIO_STATE\t6\t.[0]=char\tread-write
+struct either\tkind\tKIND_NONE\t0x0\t.pad\tread-write
+struct either\tkind\tKIND_ID\t0x1\t.id\tread-write
 struct format\ttype\tTYPE_PIX\t0x1\t.fmt.pix\tread-write
 struct sockaddr\tfamily\tAF_INET\t2\t=struct sockaddr_in\tread-write
 ",
@@ -158,6 +177,8 @@ fn arguments_are_values_or_addresses() {
     assert_before("NUMBER", &memory, "[MODE_B]");
     assert_before("NAME", &at(AT, b"ab\0cd"), "\"ab\"");
     assert_before("NAME", &at(AT, b"ab"), "\"ab\"...");
+    // Nobody knows whether it is an address.
+    assert_eq!(before("UNKNOWN", 0).as_deref(), Some("0"));
     assert_before("UNKNOWN", &at(AT, b"\x01\x02\x03\x04\x05"), r#""\x01\x02\x03\x04""#);
     let registry = registry();
     let fd = Named::plain(registry.find("FD").unwrap());
@@ -195,6 +216,25 @@ fn every_kind_has_its_form() {
 }
 
 #[test]
+fn tables_say_how_fields_are_shown() {
+    let head = [7, 0, 0, 0, b'S', 9, 0, 1, 0x16, 0, 1, 2];
+    let bytes = [
+        &head[..],
+        &[3, 4, 0, 0],
+        &[0xff; 8],
+        &[1, 0, 0, 0, 30, 0, 0, 0, 5, 0, 0, 0, 1, 12, 6, 0],
+        b"abcd",
+        &[0; 12],
+    ];
+    let expected = "{first='S', bits=1<<BIT_A|1<<BIT_B, last=7, reserved=0x100, map=[MODE_A MODE_B 0x4], \
+                    list=[[0]=0x1, [MODE_A]=0x2], chars=[3, 4], limit=UINT64_MAX, rate=1/30, at=5, version=KERNEL_VERSION(6, 12, 1), name=\"abc\"..., address=0}";
+    assert_before("STYLED", &at(AT, bytes.concat()), expected);
+    let bits = |bits| at(AT, [7, 0, 0, 0, b'S', bits]);
+    assert_before("STYLED", &bits(0), "{first='S', bits=NONE, last=7, ...}");
+    assert_before("STYLED", &bits(2), "{first='S', bits=0x2, last=7, ...}");
+}
+
+#[test]
 fn addresses_are_followed_as_long_as_they_are_measured() {
     let word = |value: u32| value.to_le_bytes();
     let address = |value: u64| value.to_le_bytes();
@@ -228,6 +268,14 @@ fn values_choose_what_is_used() {
     let expected =
         "{family=AF_INET, port=20480, addr={s_addr=inet_addr(\"127.0.0.1\")}, zero=[0 /* 8 times */]}";
     assert_before("SOCKET", &at(AT, socket), expected);
+}
+
+#[test]
+fn padding_may_be_in_use() {
+    let either = |kind: u8, value: u8| at(AT, [kind, 0, 0, 0, value, 0, 0, 0]);
+    assert_before("EITHER", &either(0, 0), "{kind=KIND_NONE}");
+    assert_before("EITHER", &either(0, 5), "{kind=KIND_NONE, pad=0x5}");
+    assert_before("EITHER", &either(1, 0), "{kind=KIND_ID, id=0}");
 }
 
 #[test]

@@ -4,11 +4,12 @@
 mod change;
 mod decoder;
 mod display;
+mod extent;
 mod memory;
 mod number;
 mod order;
 mod plan;
-mod rows;
+mod row;
 mod scalar;
 mod select;
 mod tag;
@@ -108,7 +109,12 @@ impl Registry {
             return None;
         }
         let planner = self.planner();
-        let root = if ty.is_empty() { None } else { planner.root(request.name(), ty, arch) };
+        // What a parameter says of the argument is known of the macro with that constant: `EVIOCGBIT(EV_KEY)`.
+        let named = request.values().find_map(|value| value.constant);
+        let named = named.map(|constant| format!("{}({constant})", request.name()));
+        let name = named.as_deref().filter(|name| self.known_facts().of_type(name).next().is_some());
+        let name = name.unwrap_or(request.name());
+        let root = if ty.is_empty() { None } else { planner.root(name, ty, arch) };
         let Some(root) = root else {
             return self.untyped(request.number(arch)?, arch, arg, memory, when);
         };
@@ -142,7 +148,11 @@ impl Registry {
         let whole = memory.bytes(arg, parts.size.into());
         let bytes = whole.get(..size).unwrap_or(whole);
         match (fits, when) {
-            _ if arg == 0 => Some(Value::Pointer(0)),
+            // Whether it is an address is not known.
+            _ if arg == 0 => match when {
+                When::Before => Some(Value::Hex(0)),
+                When::After(_) => None,
+            },
             (false, When::Before) => Some(Value::Pointer(arg)),
             (false, When::After(_)) => None,
             (true, _) if bytes.is_empty() => Some(Value::Pointer(arg)),

@@ -15,7 +15,7 @@ use crate::{
     facts::{Fact, Facts},
     request::pointee,
     set,
-    types::{Layout, Shape, Types, plain_name},
+    types::{Field, Layout, Shape, Types, plain_name},
 };
 
 /// A type with what is known of it where it stands.
@@ -46,9 +46,19 @@ pub struct Known {
     pub prefix: Option<Arc<str>>,
     pub pointee: Option<Pointee>,
     pub of: Option<Arc<str>>,
+    /// Place of the set whose values are the numbers of its bits.
+    pub bitmap: Option<usize>,
+    /// Place of the set of the names that its elements' places have.
+    pub index: Option<usize>,
     pub big_endian: bool,
     pub out: bool,
     pub given: bool,
+    /// Bytes are numbers.
+    pub numbers: bool,
+    /// Its greatest value has a name.
+    pub max: bool,
+    /// Its name stands beside its number.
+    pub numeric: bool,
 }
 
 /// What an address leads to.
@@ -76,6 +86,10 @@ pub enum Kind {
     #[default]
     Plain,
     Text,
+    Period,
+    Tone,
+    Char,
+    Fraction,
     Fourcc,
     Fd,
     Dev,
@@ -86,6 +100,7 @@ pub enum Kind {
     Mac,
     Uuid,
     Time,
+    Kernel,
 }
 
 /// A struct or a union, planned.
@@ -93,6 +108,8 @@ pub enum Kind {
 pub struct RecordPlan {
     /// As many as the layout has.
     pub fields: Vec<FieldPlan>,
+    /// Their places, in the order in which they are shown.
+    pub order: Vec<usize>,
     pub lengths: Vec<Length>,
     pub tags: Vec<Tag>,
     /// Its end is as long as there is data.
@@ -116,6 +133,15 @@ pub struct FieldPlan {
 }
 
 impl FieldPlan {
+    /// When a member of it is shown.
+    pub fn show_of(&self, field: &Field, member: &str) -> Show {
+        let (Content::Record(plan), Shape::Record(record)) = (&self.plan.content, &field.layout.shape) else {
+            return self.show;
+        };
+        let place = record.fields.iter().position(|field| *field.name == *member);
+        place.and_then(|place| plan.fields.get(place)).map_or(self.show, |found| found.show)
+    }
+
     /// Whether it is a union of whose members some have a name that says it all.
     pub fn is_spoken_for(&self) -> bool {
         match &self.plan.content {
@@ -302,9 +328,19 @@ impl<'r> Planner<'r> {
                     known.prefix = set.and_then(|set| set.prefix().cloned());
                 }
                 Fact::Text => known.kind = Kind::Text,
+                Fact::Period => known.kind = Kind::Period,
+                Fact::Tone => known.kind = Kind::Tone,
+                Fact::Char => known.kind = Kind::Char,
+                Fact::Fraction => known.kind = Kind::Fraction,
+                Fact::Kernel => known.kind = Kind::Kernel,
+                Fact::Numbers => known.numbers = true,
+                Fact::Max => known.max = true,
+                Fact::Numeric => known.numeric = true,
                 Fact::Pointer(dir, ty) => {
                     known.pointee = Some(Pointee { dir: *dir, ty: (&**ty).into() });
                 }
+                Fact::Bitmap(set) => known.bitmap = self.facts.set_place(set, arch),
+                Fact::Index(set) => known.index = self.facts.set_place(set, arch),
                 Fact::Of(ty) => known.of = Some((&**ty).into()),
                 Fact::Fourcc => known.kind = Kind::Fourcc,
                 Fact::Fd => known.kind = Kind::Fd,
@@ -328,7 +364,8 @@ impl<'r> Planner<'r> {
                 | Fact::NextFromFirst
                 | Fact::Verbose
                 | Fact::Reserved
-                | Fact::As(_) => {}
+                | Fact::As(_)
+                | Fact::After(_) => {}
             }
         }
         known
@@ -394,6 +431,7 @@ impl<'r> Planner<'r> {
         let Shape::Record(record) = &layout.shape else {
             return RecordPlan {
                 fields: vec![],
+                order: vec![],
                 lengths: vec![],
                 tags: vec![],
                 open: false,
@@ -418,14 +456,20 @@ impl<'r> Planner<'r> {
                     inner.extend(scopes.iter().map(|scope| scope.within(&field.name)));
                 }
                 inner.retain(|scope| !scope.is_empty());
+                let show = show(&field.name, &facts);
+                if show == Show::NonZero && !facts.iter().any(|fact| matches!(fact, Fact::Set(_))) {
+                    // Nobody knows what it should be.
+                    facts.push(Fact::Hex);
+                }
                 let shown = facts.iter().find_map(|fact| match fact {
                     Fact::As(name) => Some((&**name).into()),
                     _ => None,
                 });
                 let plan = self.value(&field.layout, &facts, &inner);
-                FieldPlan { plan, show: show(&field.name, &facts), shown }
+                FieldPlan { plan, show, shown }
             })
             .collect();
+        let order = self.order(&record.fields, &scopes);
         let mut lengths: Vec<Length> = Vec::new();
         for measure in
             scopes.iter().flat_map(|scope| &scope.lengths).filter(|measure| measure.path.is_empty())
@@ -447,7 +491,28 @@ impl<'r> Planner<'r> {
         let tags = if layout.name.is_empty() { Vec::new() } else { tag::of_type(self, layout) };
         let leads_on = fields.iter().any(|field| field.plan.leads_on) || tags.iter().any(Tag::leads_on);
         let spoken_for = record.is_union && fields.iter().any(|field| field.shown.is_some());
-        RecordPlan { fields, lengths, tags, open, starts, next, leads_on, spoken_for }
+        RecordPlan { fields, order, lengths, tags, open, starts, next, leads_on, spoken_for }
+    }
+}
+
+impl Planner<'_> {
+    /// The places of fields in the order in which they are shown: the type's, but for those that belong behind another.
+    fn order(&self, fields: &[Field], scopes: &[&Scope<'_>]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..fields.len()).collect();
+        let behind = |name: &str| {
+            let facts = scopes.iter().flat_map(|scope| scope.here(name));
+            facts.into_iter().find_map(|fact| match fact {
+                Fact::After(other) => fields.iter().position(|field| *field.name == **other),
+                _ => None,
+            })
+        };
+        for (place, field) in fields.iter().enumerate().filter(|(_, field)| !field.name.is_empty()) {
+            let Some(other) = behind(&field.name) else { continue };
+            order.retain(|moved| *moved != place);
+            let at = order.iter().position(|found| *found == other).map_or(order.len(), |at| at + 1);
+            order.insert(at, place);
+        }
+        order
     }
 }
 
@@ -532,6 +597,8 @@ fn is_padding(name: &str) -> bool {
             | "unused"
             | "__unused"
             | "res"
+            | "rsv"
+            | "padding"
             | "filler"
             | "spare"
     )

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     facts::Facts,
-    set::SetKind,
+    set::{Set, SetKind},
     types::{Enumeration, Scalar, ScalarKind},
 };
 
@@ -41,12 +41,16 @@ pub fn number(
         Kind::Fd => return Value::Descriptor(signed(width.min(64))),
         Kind::Dev => return device(low, width),
         Kind::Hex if known.set.is_none() && width <= 64 => return Value::Hex(low),
+        Kind::Period => return Value::Tone { period: low, duration: None },
+        Kind::Tone => return Value::Tone { period: low & 0xffff, duration: Some(low >> 16 & 0xffff) },
+        Kind::Char if low <= 0xff => return Value::Char((low & 0xff) as u8),
         Kind::Port => return Value::Port((low & 0xffff) as u16),
         Kind::Time if scalar == ScalarKind::Signed || width < 64 => {
             let value = if scalar == ScalarKind::Signed { signed(width) } else { low.cast_signed() };
             return Value::Time(value);
         }
         Kind::Time => return Value::Time(low.cast_signed()),
+        Kind::Kernel if width <= 32 => return Value::Kernel((low & u64::from(u32::MAX)) as u32),
         _ => {}
     }
     // Larger than any number that has a name.
@@ -56,14 +60,22 @@ pub fn number(
     let Some(set) = known.set.and_then(|place| facts.sets().get(place)) else {
         return match name {
             Some(name) => Value::Enumeration { value, name: Some(Arc::clone(name)), prefix: None },
+            None if known.max && low == u64::MAX >> 64_u64.saturating_sub(width) => greatest(value, width),
             None => Value::Integer(value),
         };
     };
+    if known.max && low == u64::MAX >> 64_u64.saturating_sub(width) {
+        return greatest(value, width);
+    }
+    if known.numeric {
+        return Value::Numbered { value: low, name: set.named(value).cloned() };
+    }
     if set.kind == SetKind::Enumeration {
         return enumeration(value, set.named(value).or(name).cloned(), known);
     }
     let (names, rest) = set.flags(low);
-    let prefix = if names.is_empty() { known.prefix.clone() } else { None };
+    let own = set.prefix_of(rest).cloned();
+    let prefix = if names.is_empty() { own.or_else(|| known.prefix.clone()) } else { own };
     Value::Flags { value: low, names, rest, prefix }
 }
 
@@ -81,6 +93,11 @@ pub fn named(facts: &Facts, of: &Enumeration, known: &Known, raw: u128, width: u
 fn enumeration(value: i128, name: Option<Arc<str>>, known: &Known) -> Value {
     let prefix = if name.is_none() { known.prefix.clone() } else { None };
     Value::Enumeration { value, name, prefix }
+}
+
+/// The greatest value of so many bits.
+fn greatest(value: i128, width: u64) -> Value {
+    Value::Enumeration { value, name: Some(format!("UINT{width}_MAX").into()), prefix: None }
 }
 
 /// A device's number: the old form in 16 bits, and the one that grew out of it.
@@ -104,16 +121,29 @@ pub fn address(kind: Kind, bytes: &[u8]) -> Option<Value> {
     })
 }
 
+/// Bits with names, the lowest first.
+pub fn bitmap(set: &Set, bytes: &[u8], cut: bool) -> Value {
+    let bits = (0..).zip(bytes).flat_map(|(place, byte)| {
+        (0..8).filter(move |bit| byte >> bit & 1 != 0).map(move |bit: i128| place * 8 + bit)
+    });
+    let name = |bit: i128| set.named(bit).map_or_else(|| format!("{bit:#x}").into(), Arc::clone);
+    Value::Bitmap { bytes: bytes.to_vec(), names: bits.map(name).collect(), cut }
+}
+
 /// Whether its most significant byte comes first.
 pub fn is_big_endian(known: &Known, scalar: Scalar, arch: crate::Arch) -> bool {
     known.big_endian || known.kind == Kind::Port || scalar.is_big_endian(arch)
 }
 
 /// Text ends with its first NUL. A field that is not known to be text keeps what lies behind that, unless it is nothing.
-pub fn text(bytes: &[u8], cut: bool, known: bool) -> Value {
+/// `fixed`: it has a room of its own.
+pub fn text(bytes: &[u8], cut: bool, known: bool, fixed: bool) -> Value {
     let end = bytes.iter().position(|byte| *byte == 0);
     let (text, behind) = bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or((bytes, &[]));
     let whole = !known && behind.iter().any(|byte| *byte != 0);
     let bytes = if whole { bytes } else { text };
-    Value::Text { bytes: bytes.to_vec(), cut: cut && (whole || end.is_none()) }
+    let unended = whole || end.is_none();
+    let fixed = known && fixed;
+    let full = fixed && unended && !cut && !bytes.is_empty();
+    Value::Text { bytes: bytes.to_vec(), cut: cut && unended, fixed, full }
 }

@@ -46,7 +46,7 @@ pub enum Value {
         names: Vec<Arc<str>>,
         /// The bits that have none.
         rest: u64,
-        /// What all names begin with; only where there are none.
+        /// What all names begin with; only where there are none, or where the rest should be one of several values.
         prefix: Option<Arc<str>>,
     },
     /// A number that should be one of several.
@@ -58,6 +58,13 @@ pub enum Value {
         /// What the names of the others begin with; only where it has none.
         prefix: Option<Arc<str>>,
     },
+    /// A number that may have a name, and is shown beside it.
+    Numbered {
+        /// The number.
+        value: u64,
+        /// Its name, if it has one.
+        name: Option<Arc<str>>,
+    },
     /// Four characters that name a format.
     Fourcc {
         /// The number.
@@ -65,6 +72,17 @@ pub enum Value {
         /// The constant of that value, if there is one.
         name: Option<Arc<str>>,
     },
+    /// A tone.
+    Tone {
+        /// Its period, in ticks of the PC's timer.
+        period: u64,
+        /// Milliseconds, where the number says how long it lasts.
+        duration: Option<u64>,
+    },
+    /// A character.
+    Char(u8),
+    /// A fraction: two numbers of a struct.
+    Fraction(Vec<Member>),
     /// A file descriptor.
     Descriptor(i64),
     /// The number of a device.
@@ -76,6 +94,8 @@ pub enum Value {
     },
     /// Seconds since the beginning of 1970.
     Time(i64),
+    /// The version of a kernel.
+    Kernel(u32),
     /// A port of TCP or UDP.
     Port(u16),
     /// An address of IPv4.
@@ -92,6 +112,10 @@ pub enum Value {
         bytes: Vec<u8>,
         /// The data ended before the text did.
         cut: bool,
+        /// It lies in an array of fixed size.
+        fixed: bool,
+        /// It fills that, and no NUL ends it.
+        full: bool,
     },
     /// Bytes of no known meaning.
     Bytes {
@@ -100,11 +124,27 @@ pub enum Value {
         /// The data ended before they did.
         cut: bool,
     },
+    /// Bytes with a bit for each value of a set, the lowest first.
+    Bitmap {
+        /// As they lie in memory.
+        bytes: Vec<u8>,
+        /// The names of the bits that are set; of one that has none, its number.
+        names: Vec<Arc<str>>,
+        /// The data ended before they did.
+        cut: bool,
+    },
     /// A row of elements.
     Array {
         /// In their order.
         items: Vec<Self>,
         /// The data, or what one decoding may yield, ended before the row did.
+        cut: bool,
+    },
+    /// A row of elements whose places have names.
+    Indexed {
+        /// The elements, by the names or else the numbers of their places.
+        members: Vec<Member>,
+        /// The data ended before the row did.
         cut: bool,
     },
     /// The fields of a struct. Those of anonymous members are among them.
@@ -166,19 +206,25 @@ impl Value {
             Self::Hex(value) | Self::Pointer(value) | Self::Flags { value, .. } => *value == 0,
             Self::Float(value) => value.to_bits() == 0,
             Self::Bool(value) => !value,
-            Self::Fourcc { value, .. } => *value == 0,
+            Self::Fourcc { value, .. } | Self::Kernel(value) => *value == 0,
             Self::Descriptor(value) | Self::Time(value) => *value == 0,
             Self::Device { major, minor } => (*major, *minor) == (0, 0),
             Self::Port(value) => *value == 0,
+            Self::Char(value) => *value == 0,
+            Self::Numbered { value, .. } => *value == 0,
+            Self::Tone { period, duration } => *period == 0 && duration.is_none_or(|duration| duration == 0),
             Self::Ipv4(value) => value.is_unspecified(),
             Self::Ipv6(value) => value.is_unspecified(),
             Self::Mac(bytes) => bytes.iter().all(|byte| *byte == 0),
             Self::Uuid(bytes) => bytes.iter().all(|byte| *byte == 0),
-            Self::Text { bytes, .. } | Self::Bytes { bytes, .. } | Self::Union { bytes, .. } => {
-                bytes.iter().all(|byte| *byte == 0)
-            }
+            Self::Text { bytes, .. }
+            | Self::Bytes { bytes, .. }
+            | Self::Bitmap { bytes, .. }
+            | Self::Union { bytes, .. } => bytes.iter().all(|byte| *byte == 0),
             Self::Array { items, .. } => items.iter().all(Self::is_zero),
-            Self::Record(members) => members.iter().all(|member| member.value.is_zero()),
+            Self::Record(members) | Self::Fraction(members) | Self::Indexed { members, .. } => {
+                members.iter().all(|member| member.value.is_zero())
+            }
             Self::Variant { value, .. } => value.is_zero(),
             Self::Pointee { .. } | Self::Missing => false,
         }

@@ -15,7 +15,7 @@
 //! "struct acme_job.jobs" = "pointer write u64[]; verbose"
 //!
 //! [sets.ACME_JOB]
-//! kind = "flags"                               # bits; or `enum`: one of
+//! kind = "flags"                               # bits; `enum`: one of; `bits`: the constants are numbers of bits
 //! constants = "ACME_JOB_SYNC=0x1,ACME_JOB_LAST=0x2"
 //!
 //! [[request]]
@@ -302,9 +302,17 @@ impl Check<'_> {
             self.mistake(line, what);
             return None;
         };
-        let Fact::Set(set) = &fact else { return Some((ty, path, fact)) };
+        let (Fact::Set(set) | Fact::Bitmap(set) | Fact::Index(set)) = &fact else {
+            return Some((ty, path, fact));
+        };
         if self.file.sets.iter().any(|other| other.name == *set) {
-            return Some((ty, path, Fact::Set(own(&self.file.name, set).into())));
+            let own = own(&self.file.name, set).into();
+            let fact = match fact {
+                Fact::Bitmap(_) => Fact::Bitmap(own),
+                Fact::Index(_) => Fact::Index(own),
+                _ => Fact::Set(own),
+            };
+            return Some((ty, path, fact));
         }
         if Arch::ALL.iter().all(|arch| Registry::builtin().set(set, *arch).is_none()) {
             self.mistake(line, format!("no set is named `{set}`; define it as [sets.{set}]"));

@@ -6,14 +6,14 @@ use std::{
     time::Duration,
 };
 
-use ioctl_registry::Registry;
+use ioctl_registry::{Registry, Xlat};
 use ioctl_trace_ebpf::{CallRecord, FileIdentity, FileStatus, call_flags, file_flags};
 
 use super::{
     Sink,
     jsonl::Jsonl,
     summary::SummarySink,
-    text::{FdStyle, Text, TextStyle, TimeStyle},
+    text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
 };
 use crate::{
     assemble::{Assembled, Assembler},
@@ -153,6 +153,20 @@ fn lines_with_every_option() {
     let first = |time| lines(style(time)).lines().take(2).collect::<Vec<_>>().join("\n");
     let all = [TimeStyle::Seconds, TimeStyle::Micros, TimeStyle::Epoch, TimeStyle::Relative].map(first);
     insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn requests_are_written_as_constants_are() {
+    let requests = |xlat| {
+        let values = ValueStyle { xlat, ..ValueStyle::default() };
+        let text = lines(TextStyle { values, ..TextStyle::default() });
+        let request = |line: &str| Some(line.split_once(", ")?.1.split_once([',', ')'])?.0.to_owned());
+        let number = |line: &str| line.contains("TCGETS") || line.contains("0x5401");
+        text.lines().find(|line| number(line)).and_then(request)
+    };
+    assert_eq!(requests(Xlat::Abbrev).as_deref(), Some("TCGETS"));
+    assert_eq!(requests(Xlat::Raw).as_deref(), Some("0x5401"));
+    assert_eq!(requests(Xlat::Verbose).as_deref(), Some("0x5401 /* TCGETS */"));
 }
 
 #[test]

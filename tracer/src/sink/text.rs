@@ -130,7 +130,7 @@ impl<W: Write + Send> Text<W> {
             write!(self.line, ">{faint:#}")?;
         }
         let name = self.paint(NAME);
-        write!(self.line, ", {name}{}{name:#}", event.request)?;
+        write!(self.line, ", {name}{}{name:#}", Request(event, self.style.values.xlat))?;
         self.argument(event, decoder)?;
         self.line.push_str(") = ");
         self.outcome(call.outcome)?;
@@ -290,6 +290,21 @@ fn remarks(call: &Call) -> impl Iterator<Item = &'static str> {
     ]
     .into_iter()
     .filter_map(|(holds, remark)| holds.then_some(remark))
+}
+
+/// A request as constants are written.
+struct Request<'e>(&'e Event, Xlat);
+
+impl std::fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(Event { call, request, .. }, xlat) = self;
+        match xlat {
+            Xlat::Abbrev => request.fmt(f),
+            Xlat::Raw => write!(f, "{:#x}", Hex(call.request.into())),
+            // No comment within the comment.
+            Xlat::Verbose => write!(f, "{:#x} /* {request:-} */", Hex(call.request.into())),
+        }
+    }
 }
 
 /// An argument as strace prints one it does not decode: `0` has no prefix.

@@ -408,7 +408,7 @@ impl Fields {
             "length" => {
                 self.measured.insert([ty.clone(), detail.clone()]);
             }
-            "set" => self.sets.push([ty.clone(), field.clone(), detail.clone()]),
+            "set" | "bitmap" | "index" => self.sets.push([ty.clone(), field.clone(), detail.clone()]),
             _ => {}
         }
         self.rows.insert([ty, field, fact, detail]);
@@ -453,6 +453,8 @@ fn kind(fact: &str) -> &str {
 /// Fails unless a fact by hand is about something that headers have.
 fn sound(types: &Types, requests: &Requests, ty: &str, field: &str, fact: &str, detail: &str) -> Result<()> {
     let Some(read) = Fact::parse(fact, detail.to_owned().into()) else { bail!("no fact `{fact} {detail}`") };
+    // A fact may be about a macro with a constant: `EVIOCGBIT(EV_KEY)`.
+    let ty = ty.split('(').next().unwrap_or(ty);
     let bases: Vec<Type> = match requests.get(ty) {
         Some(args) => args.iter().filter_map(|arg| Type::parse(arg.trim_start_matches('=')).ok()).collect(),
         None => vec![Type::Named(ty.to_owned())],
@@ -481,6 +483,11 @@ fn sound(types: &Types, requests: &Requests, ty: &str, field: &str, fact: &str, 
         | Fact::Tail(path)
         | Fact::Start(path)
         | Fact::Ioc(path) => ensure!(has(&path), "no field {path}"),
+        Fact::After(other) => {
+            let sibling =
+                field.rsplit_once('.').map_or_else(|| other.to_string(), |(of, _)| format!("{of}.{other}"));
+            ensure!(has(&sibling), "no field {other}");
+        }
         Fact::Pointer(Some(_), target) | Fact::Of(target) => types.check(&target)?,
         _ => {}
     }
@@ -508,7 +515,7 @@ pub fn subcommands(
         let about = requests.contains_key(&request) || types.knows(&request);
         problems.check(if about { Ok(()) } else { Err(anyhow!("no such request or type")) }, place);
         problems.check(check_target(&ty, types), place);
-        if name == "*" || name.bytes().all(|byte| byte.is_ascii_digit()) {
+        if name == "*" {
             rows.push(vec![request, selector, String::new(), name, spell(&ty), dir]);
             continue;
         }

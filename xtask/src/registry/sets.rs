@@ -45,9 +45,12 @@ impl Values {
     }
 
     /// The constants that a name or glob selects, with the value on the first architecture that has them. A header that
-    /// starts with `-` has no macro for a character, which is its own value.
+    /// starts with `-` has no macro for a character, which is its own value, or for `=N`, a number, which has no name.
     pub fn matching(&self, header: &str, glob: &str) -> Vec<(String, i128)> {
         if header.starts_with('-') {
+            if let Some(number) = glob.strip_prefix('=') {
+                return number.parse().ok().map(|value| (String::new(), value)).into_iter().collect();
+            }
             let mut symbols = glob.trim_matches('\'').chars();
             let code = symbols.next().map(u32::from).filter(|_| symbols.next().is_none());
             return code
@@ -67,8 +70,9 @@ impl Values {
     /// The constants that globs select of headers, separated by commas; the last glob that matches decides, `!GLOB` takes
     /// out, and `MASK:GLOB` says which bits they lie in.
     fn select(&self, headers: &str, globs: &str) -> Vec<Constant> {
+        let plain = || globs.split(' ').filter(|glob| !glob.contains(SHIFT));
         let selected = |name: &str| {
-            globs.split(' ').fold(None, |selected, glob| match glob.strip_prefix('!') {
+            plain().fold(None, |selected, glob| match glob.strip_prefix('!') {
                 Some(excluded) => selected.filter(|_| !glob_matches(excluded, name)),
                 None => {
                     let (mask, glob) = masked(glob);
@@ -90,7 +94,32 @@ impl Values {
             let mask = |mask: Option<&str>| mask.and_then(|mask| self.mask(&headers, mask));
             found.extend(own.map(|(name, values, of)| (name.clone(), *values, mask(of))));
         }
+        for glob in globs.split(' ').filter(|glob| glob.contains(SHIFT)) {
+            self.shifted(&headers, glob, &mut found);
+        }
         found
+    }
+
+    /// The constants of `MASK:GLOB<<BITS` that are not zero, `NAME<<BITS`.
+    fn shifted(&self, headers: &[String], glob: &str, found: &mut Vec<Constant>) {
+        let (mask, glob) = masked(glob);
+        let Some((glob, bits)) = glob.split_once(SHIFT) else { return };
+        let mask = mask.and_then(|mask| self.mask(headers, mask));
+        let Some(shift) = headers.iter().find_map(|header| self.all(header, bits)) else { return };
+        for header in headers {
+            let first = (header.clone(), String::new());
+            let own = self.by_header.range(first..).take_while(|((of, _), _)| of == header);
+            for ((_, name), values) in own.filter(|((_, name), _)| glob_matches(glob, name)) {
+                let pairs = values.iter().zip(&shift);
+                let mut shifted: PerArch = [None; COUNT];
+                for (to, (value, bits)) in shifted.iter_mut().zip(pairs) {
+                    *to = value.zip(*bits).map(|(value, bits)| value << bits).filter(|value| *value != 0);
+                }
+                if shifted.iter().any(Option::is_some) {
+                    found.push((format!("{name}{SHIFT}{bits}"), shifted, mask));
+                }
+            }
+        }
     }
 
     /// A mask: a constant of the headers, or a hexadecimal number.
@@ -113,6 +142,9 @@ impl Values {
     }
 }
 
+/// In a glob: the constants are shifted by so many bits, another constant.
+const SHIFT: &str = "<<";
+
 /// The mask and the glob of `MASK:GLOB`.
 fn masked(glob: &str) -> (Option<&str>, &str) {
     glob.split_once(':').map_or((None, glob), |(mask, glob)| (Some(mask), glob))
@@ -121,6 +153,8 @@ fn masked(glob: &str) -> (Option<&str>, &str) {
 /// A set.
 struct Set {
     flags: bool,
+    /// Flags whose constants are numbers of bits.
+    bits: bool,
     constants: Vec<Constant>,
     /// The globs that selected them, whose order is theirs; empty where there were none.
     globs: String,
@@ -144,13 +178,18 @@ impl Sets {
         let mut sets = Self::default();
         for [name, kind, header, globs] in overlay::rows::<4>(&overlay.join("sets.tsv"))? {
             ensure!(
-                ["flags", "enum"].contains(&kind.as_str()),
+                ["flags", "enum", "bits"].contains(&kind.as_str()),
                 "overlay/sets.tsv: {name}: `{kind}` is no kind"
             );
             problems.check(values.check(&header, &globs), || format!("overlay/sets.tsv: {name}"));
             sets.insert(
                 name,
-                Set { flags: kind == "flags", constants: values.select(&header, &globs), globs },
+                Set {
+                    flags: kind != "enum",
+                    bits: kind == "bits",
+                    constants: values.select(&header, &globs),
+                    globs,
+                },
             );
         }
         Ok(sets)
@@ -179,7 +218,7 @@ impl Sets {
         if let Some(known) = self.by_names.get(&names) {
             return Ok(known.clone());
         }
-        self.insert(name.to_owned(), Set { flags, constants, globs: globs.to_owned() });
+        self.insert(name.to_owned(), Set { flags, bits: false, constants, globs: globs.to_owned() });
         Ok(name.to_owned())
     }
 
@@ -214,7 +253,7 @@ impl Sets {
         let (_, plain) = ty.rsplit_once(' ').unwrap_or(("", ty));
         let name = format!("{plain}.{field}");
         let flags = is_flags(field, &known);
-        self.insert(name.clone(), Set { flags, constants: known, globs: String::new() });
+        self.insert(name.clone(), Set { flags, bits: false, constants: known, globs: String::new() });
         Some(name)
     }
 
@@ -222,7 +261,11 @@ impl Sets {
     pub fn rows(&self) -> Vec<Vec<String>> {
         let mut rows = Vec::new();
         for (name, set) in &self.sets {
-            let kind = if set.flags { "flags" } else { "enum" };
+            let kind = match (set.bits, set.flags) {
+                (true, _) => "bits",
+                (_, true) => "flags",
+                (_, false) => "enum",
+            };
             let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
             for arch in 0..COUNT {
                 let text = spell(set, arch);
@@ -315,6 +358,8 @@ mod tests {
         let mut sets = Sets::default();
         sets.by_globs(&values, "S", true, "x.h", "A_* B_3:B_[12] 0x30:B_0").unwrap();
         assert_eq!(sets.rows()[0], ["S", "flags", "A_1=1,A_2=2,A_4=4,B_1=1/0x3,B_2=2/0x3,B_0=0/0x30", ""]);
+        assert_eq!(values.select("x.h", "0x30:B_[01]<<A_4").len(), 1);
+        assert_eq!(values.select("x.h", "0x30:B_[01]<<A_4")[0].0, "B_1<<A_4");
         assert!(values.check("x.h", "A_9:B_*").is_err() && values.check("x.h", "A_1:C_*").is_err());
     }
 }
