@@ -56,12 +56,14 @@ pub enum Fact {
     Reserved,
     /// The kernel alone writes it: what it holds before the call means nothing.
     Out,
+    /// It measures what the kernel fills only if there is room for all of it.
+    All,
     /// Headers have a macro of this name for it, by which everybody calls it: of a member of a union, in place of both names.
     As(Cow<'static, str>),
 }
 
 /// The words that stand alone.
-const PLAIN: [(&str, Fact); 15] = [
+const PLAIN: [(&str, Fact); 16] = [
     ("string", Fact::Text),
     ("fourcc", Fact::Fourcc),
     ("fd", Fact::Fd),
@@ -77,6 +79,7 @@ const PLAIN: [(&str, Fact); 15] = [
     ("verbose", Fact::Verbose),
     ("reserved", Fact::Reserved),
     ("out", Fact::Out),
+    ("all", Fact::All),
 ];
 
 impl Fact {

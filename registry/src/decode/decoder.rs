@@ -10,7 +10,7 @@ use super::{
     plan::{Content, FieldPlan, Kind, Known, Length, Plan, Planner, RecordPlan, Root, Step},
     scalar,
     tag::{Says, Tag},
-    value::{Member, Value},
+    value::{Member, Show, Value},
 };
 use crate::{
     arch::Arch,
@@ -118,6 +118,10 @@ impl<'m> Decoder<'m> {
         };
         match value {
             Some(_) if self.given && !self.came_back => None,
+            // The kernel alone writes all of it.
+            Some(Value::Record(members)) if !after && members.is_empty() && layout.size > 0 => {
+                Some(Value::Pointer(arg))
+            }
             Some(value) => Some(Value::Pointee { address: arg, value: Box::new(value) }),
             None => (!after).then_some(Value::Pointer(arg)),
         }
@@ -225,7 +229,7 @@ impl<'m> Decoder<'m> {
             && !length.out
             && let Some(before) = length.from.read(self.before(view.at, length.from.end()))
         {
-            found = found.min(before);
+            found = if length.all && found > before { 0 } else { found.min(before) };
         }
         Some(found.saturating_mul(length.factor))
     }
@@ -470,7 +474,7 @@ impl<'m> Decoder<'m> {
             let Length { to, in_bytes, grows, .. } = length;
             if let Some(length) = self.stated(length, view) {
                 let says = Word::Length { length, in_bytes: *in_bytes, grows: *grows };
-                all.push(Order { path: to, behind: &[], says });
+                all.push(Order { path: to, behind: &[], says, default: false });
             }
         }
         self.select(&plan.tags, view, &mut all);
@@ -521,6 +525,10 @@ impl<'m> Decoder<'m> {
         if !record.is_union {
             return Value::Record(members);
         }
+        // Whichever it will be, the kernel writes it.
+        if before && !plan.fields.is_empty() && plan.fields.iter().all(|own| own.plan.known.out) {
+            return Value::Record(Vec::new());
+        }
         let bytes = view.take(layout.size).bytes;
         if bytes.is_empty() && layout.size > 0 {
             return Value::Missing;
@@ -539,9 +547,10 @@ impl<'m> Decoder<'m> {
     ) -> Option<Value> {
         let sure = |field: &Field| orders.iter().map(|order| order.chooses(field)).max().unwrap_or(0);
         let fields = record.fields.iter().zip(&plan.fields).map(|(field, own)| (sure(field), field, own));
-        let alone = record.fields.len() == 1;
+        let telling = |own: &FieldPlan| own.show != Show::NonZero;
+        let alone = record.fields.len() == 1 || plan.fields.iter().filter(|own| telling(own)).count() == 1;
         let best = fields
-            .filter(|(sure, ..)| *sure > 0 || alone)
+            .filter(|(sure, _, own)| *sure > 0 || (alone && (telling(own) || record.fields.len() == 1)))
             .reduce(|best, other| if other.0 > best.0 { other } else { best });
         let (_, field, own) = best?;
         if own.plan.known.out && matches!(self.when, Some(When::Before)) {

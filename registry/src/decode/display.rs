@@ -222,7 +222,11 @@ fn fourcc(out: &mut Formatter<'_>, value: u32, name: Option<&str>, xlat: Xlat) -
     if xlat == Xlat::Raw || value == 0 {
         return hex(out, value.into());
     }
-    out.write_str(if value & BIG_ENDIAN == 0 { "v4l2_fourcc(" } else { "v4l2_fourcc_be(" })?;
+    out.write_str(match name {
+        Some(name) if name.starts_with("DRM_") => "fourcc_code(",
+        _ if value & BIG_ENDIAN == 0 => "v4l2_fourcc(",
+        _ => "v4l2_fourcc_be(",
+    })?;
     for (place, byte) in (value & !BIG_ENDIAN).to_le_bytes().into_iter().enumerate() {
         out.write_str(if place == 0 { "'" } else { ", '" })?;
         match byte {
@@ -481,6 +485,10 @@ mod tests {
             (
                 Value::Fourcc { value: 0x5659_5559, name },
                 "v4l2_fourcc('Y', 'U', 'Y', 'V') /* V4L2_PIX_FMT_YUYV */",
+            ),
+            (
+                Value::Fourcc { value: 0x3432_5258, name: Some("DRM_FORMAT_XRGB8888".into()) },
+                "fourcc_code('X', 'R', '2', '4') /* DRM_FORMAT_XRGB8888 */",
             ),
             (Value::Fourcc { value: 0x8000_2731, name: None }, r"v4l2_fourcc_be('1', '\'', '\0', '\0')"),
             (Value::Device { major: 8, minor: 1 }, "makedev(0x8, 0x1)"),

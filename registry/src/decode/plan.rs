@@ -110,6 +110,18 @@ pub struct FieldPlan {
     pub shown: Option<Arc<str>>,
 }
 
+impl Plan {
+    /// Whether it is a union of nothing but padding.
+    fn is_padding(&self) -> bool {
+        match (&self.layout.shape, &self.content) {
+            (Shape::Record(record), Content::Record(plan)) => {
+                record.is_union && plan.fields.iter().all(|field| field.show == Show::NonZero)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl FieldPlan {
     /// Whether it is a union of whose members some have a name that says it all.
     pub fn is_spoken_for(&self) -> bool {
@@ -126,6 +138,8 @@ pub struct Length {
     pub from: Spot,
     /// Only the kernel writes it.
     pub out: bool,
+    /// The kernel fills nothing unless there is room for all.
+    pub all: bool,
     pub to: Vec<Step>,
     /// Where that begins.
     pub offset: u64,
@@ -279,7 +293,12 @@ impl<'r> Planner<'r> {
                 Fact::Time => known.kind = Kind::Time,
                 Fact::BigEndian => known.big_endian = true,
                 Fact::Out => known.out = true,
-                Fact::Count(..) | Fact::Bytes(..) | Fact::Verbose | Fact::Reserved | Fact::As(_) => {}
+                Fact::Count(..)
+                | Fact::Bytes(..)
+                | Fact::Verbose
+                | Fact::Reserved
+                | Fact::All
+                | Fact::As(_) => {}
             }
         }
         known
@@ -369,7 +388,12 @@ impl<'r> Planner<'r> {
                     _ => None,
                 });
                 let plan = self.value(&field.layout, &facts, &inner);
-                FieldPlan { plan, show: show(&field.name, &facts), shown }
+                let show = if field.name.is_empty() && plan.is_padding() {
+                    Show::NonZero
+                } else {
+                    show(&field.name, &facts)
+                };
+                FieldPlan { plan, show, shown }
             })
             .collect();
         let mut lengths: Vec<Length> = Vec::new();
@@ -379,8 +403,7 @@ impl<'r> Planner<'r> {
             let facts = scopes.iter().find_map(|scope| {
                 scope.facts.iter().find(|(path, _)| *path == measure.from).map(|(_, facts)| *facts)
             });
-            let out = facts.unwrap_or_default().contains(&Fact::Out);
-            lengths.extend(length(layout, measure, out));
+            lengths.extend(length(layout, measure, facts.unwrap_or_default()));
         }
         let open = is_open(layout, &lengths);
         let tags = if layout.name.is_empty() { Vec::new() } else { tag::of_type(self, layout) };
@@ -476,7 +499,7 @@ fn is_padding(name: &str) -> bool {
 }
 
 /// The rule by which one field of a record measures another; `None` if it has no such fields.
-fn length(layout: &Arc<Layout>, measure: &Measure<'_>, out: bool) -> Option<Length> {
+fn length(layout: &Arc<Layout>, measure: &Measure<'_>, facts: &[Fact]) -> Option<Length> {
     let (from, to) = (layout.place(measure.from)?, layout.place(measure.to)?);
     let (element, room) = match &to.layout.shape {
         Shape::Array(element, length) => (element.size, *length),
@@ -488,7 +511,8 @@ fn length(layout: &Arc<Layout>, measure: &Measure<'_>, out: bool) -> Option<Leng
     let Measure { in_bytes, factor, .. } = *measure;
     let fixed = room.is_some() && !grows;
     let (from, to, offset) = (Spot::of(&from), steps(measure.to)?, to.offset);
-    Some(Length { from, out, to, offset, element, in_bytes, factor, fixed, grows })
+    let (out, all) = (facts.contains(&Fact::Out), facts.contains(&Fact::All));
+    Some(Length { from, out, all, to, offset, element, in_bytes, factor, fixed, grows })
 }
 
 /// The steps of a path.

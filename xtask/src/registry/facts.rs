@@ -394,9 +394,13 @@ impl Fields {
         (!is_enum).then_some((ty, path))
     }
 
-    /// Adds what is known by hand. A field may be measured by several, and have several facts of different kinds.
+    /// Adds what is known by hand. A field may be measured by several, and have several facts of different kinds. The set
+    /// `-` is none: it keeps others away.
     fn add_by_hand(&mut self, ty: String, field: String, fact: String, detail: String) {
         self.by_hand.insert([ty.clone(), field.clone(), kind(&fact).to_owned()]);
+        if fact == "set" && detail == "-" {
+            return;
+        }
         match kind(&fact) {
             "length" => {
                 self.measured.insert([ty.clone(), detail.clone()]);
@@ -465,6 +469,11 @@ fn sound(types: &Types, requests: &Requests, ty: &str, field: &str, fact: &str, 
     Ok(())
 }
 
+/// A value that has no name.
+fn parse_number(text: &str) -> Option<i128> {
+    text.parse().ok()
+}
+
 /// The rows of `subcommands.tsv`: request or type, selector, name, value, type, direction. A line without a selector holds
 /// whatever the argument says.
 ///
@@ -486,7 +495,10 @@ pub fn subcommands(
         let about = requests.contains_key(&request) || types.knows(&request);
         problems.check(if about { Ok(()) } else { Err(anyhow!("no such request or type")) }, place);
         problems.check(check_target(&ty, types), place);
-        let found = values.matching(&header, &name);
+        let found = match parse_number(&name) {
+            Some(value) => vec![(String::new(), value)],
+            None => values.matching(&header, &name),
+        };
         let known = if found.is_empty() { Err(anyhow!("{header} has no such constant")) } else { Ok(()) };
         problems.check(known, place);
         for (name, value) in found {
@@ -593,10 +605,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_need_no_name() {
+        assert_eq!([parse_number("0"), parse_number("-1"), parse_number("A_0")], [Some(0), Some(-1), None]);
+    }
+
+    #[test]
     fn facts_by_hand_win() {
         let (rows, by_hand, measured) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut fields = Fields { rows, by_hand, measured, sets: Vec::new(), unmatched: BTreeMap::new() };
-        let by_hand = [("n", "count", "a"), ("n", "count", "b"), ("p", "pointer", ""), ("f", "hex", "")];
+        let by_hand = [
+            ("n", "count", "a"),
+            ("n", "count", "b"),
+            ("p", "pointer", ""),
+            ("f", "hex", ""),
+            ("s", "set", "-"),
+        ];
         for (field, fact, detail) in by_hand {
             fields.add_by_hand("T".into(), field.into(), fact.into(), detail.into());
         }
@@ -606,6 +629,7 @@ mod tests {
             ("p", "string", ""),
             ("f", "set", "F"),
             ("f", "set", "G"),
+            ("s", "set", "F"),
         ] {
             fields.add("T", field, fact, detail.to_owned());
         }
