@@ -88,6 +88,8 @@ pub enum Fact {
     Out,
     /// The program alone writes it: what it holds after the call means nothing.
     In,
+    /// It measures what the kernel fills only if there is room for all of it.
+    All,
     /// Headers have a macro of this name for it, by which everybody calls it: of a member of a union, in place of both names.
     As(Cow<'static, str>),
     /// It is shown behind this other field of the same struct.
@@ -95,7 +97,7 @@ pub enum Fact {
 }
 
 /// The words that stand alone.
-const PLAIN: [(&str, Fact); 26] = [
+const PLAIN: [(&str, Fact); 27] = [
     ("string", Fact::Text),
     ("fourcc", Fact::Fourcc),
     ("fd", Fact::Fd),
@@ -122,6 +124,7 @@ const PLAIN: [(&str, Fact); 26] = [
     ("in", Fact::In),
     ("next", Fact::Next),
     ("next-from-first", Fact::NextFromFirst),
+    ("all", Fact::All),
 ];
 
 impl Fact {

@@ -30,6 +30,7 @@ pub struct Named<'r> {
     pub request: &'r Request,
     held: Option<Held<'r>>,
     domain: Option<u32>,
+    result: Option<u64>,
 }
 
 /// The values that a number holds. The names of constants are looked up when somebody wants them.
@@ -57,7 +58,7 @@ impl<'r> Named<'r> {
     /// A request by itself, without values for parameters.
     #[must_use]
     pub const fn plain(request: &'r Request) -> Self {
-        Self { request, held: None, domain: None }
+        Self { request, held: None, domain: None, result: None }
     }
 
     /// The same request on a socket of this family (`AF_INET`), which decides what some of them hand over.
@@ -71,6 +72,18 @@ impl<'r> Named<'r> {
     #[must_use]
     pub const fn on_socket(self, family: u32) -> Self {
         Self { domain: Some(family), ..self }
+    }
+
+    /// The same request in a call that returned this, which of some is the length of what they filled.
+    #[must_use]
+    pub const fn returning(self, result: u64) -> Self {
+        Self { result: Some(result), ..self }
+    }
+
+    /// What the call returned, if that is known.
+    #[must_use]
+    pub const fn result(&self) -> Option<u64> {
+        self.result
     }
 
     /// The family of the socket that it is made on, if that is known.
@@ -348,7 +361,11 @@ impl Registry {
     fn parametrised_of(&self, parts: Encoding, arch: Arch) -> impl Iterator<Item = Named<'_>> {
         self.parametrised(parts.ty).filter_map(move |request| {
             let values = request.parameters()?.held(parts)?;
-            Some(Named { request, held: Some(Held { registry: self, arch, values }), domain: None })
+            Some(Named {
+                request,
+                held: Some(Held { registry: self, arch, values }),
+                ..Named::plain(request)
+            })
         })
     }
 

@@ -118,8 +118,13 @@ impl Decoder {
     }
 
     fn argument(&self, call: &Call, named: &Named<'static>) -> (Option<Value>, Option<Value>) {
-        let domain = call.target.file().and_then(|file| file.domain);
-        let named = domain.map_or_else(|| named.clone(), |domain| named.clone().on_socket(domain));
+        let mut named = named.clone();
+        if let Some(domain) = call.target.file().and_then(|file| file.domain) {
+            named = named.on_socket(domain);
+        }
+        if let Some(result) = call.outcome.value().and_then(|value| u64::try_from(value).ok()) {
+            named = named.returning(result);
+        }
         let decode = |memory: &dyn Memory, when: When<'_>| {
             self.registry.argument(&named, call.arch(), call.arg, memory, when)
         };

@@ -160,6 +160,18 @@ impl Value {
     }
 }
 
+/// Whether two members are one: of what has no name, unions of other members are others.
+fn is_same(one: &Member, other: &Member) -> bool {
+    let others = match (&one.value, &other.value) {
+        (Value::Union { members: some, .. }, Value::Union { members, .. }) => {
+            one.name.is_empty()
+                && !members.iter().any(|member| some.iter().any(|one| one.name == member.name))
+        }
+        _ => false,
+    };
+    one.name == other.name && !others
+}
+
 /// The members of the later side, each with the one of its name on the earlier side, where some may be left out.
 fn pairs<'m>(
     before: &'m [Member],
@@ -167,7 +179,7 @@ fn pairs<'m>(
 ) -> impl Iterator<Item = (Option<&'m Member>, &'m Member)> {
     let mut rest = before;
     after.iter().map(move |member| {
-        let Some(place) = rest.iter().position(|other| other.name == member.name) else {
+        let Some(place) = rest.iter().position(|other| is_same(other, member)) else {
             return (None, member);
         };
         let (found, behind) = rest.split_at(place + 1);

@@ -11,7 +11,7 @@ use super::{
     plan::{Content, FieldPlan, Kind, Known, Length, Plan, Planner, RecordPlan, Root, Step},
     scalar,
     tag::{Says, Tag},
-    value::{Member, Value},
+    value::{Member, Show, Value},
 };
 use crate::{
     arch::Arch,
@@ -40,6 +40,8 @@ pub struct Decoder<'m> {
     pub(super) arg: u64,
     /// The family of the socket that the call is made on, if it is one.
     pub(super) domain: Option<u32>,
+    /// Bytes that the kernel filled of what the argument points to, if the call returned that.
+    filled: Option<u64>,
 }
 
 impl<'m> Decoder<'m> {
@@ -54,12 +56,18 @@ impl<'m> Decoder<'m> {
             came_back: false,
             arg: 0,
             domain: None,
+            filled: None,
         }
     }
 
     /// For a call on a socket of this family.
     pub fn on(self, domain: Option<u32>) -> Self {
         Self { domain, ..self }
+    }
+
+    /// For a call that returned how many bytes it filled.
+    pub fn filled(self, filled: Option<u64>) -> Self {
+        Self { filled, ..self }
     }
 
     /// A value in bytes.
@@ -120,6 +128,10 @@ impl<'m> Decoder<'m> {
             head = if bytes.is_empty() { head } else { View { bytes, ..head } };
         }
         self.select(tags, head, &mut orders);
+        if let Some(length) = self.filled {
+            let says = Word::Length { length, in_bytes: true, grows: false };
+            orders.push(Order { path: &[], behind: &[], says, default: false });
+        }
         let whole = orders.iter().find_map(|order| match order.says {
             Word::Says(Says::Bytes(ty), _) if order.is_here() => Some(ty),
             _ => None,
@@ -136,6 +148,10 @@ impl<'m> Decoder<'m> {
         };
         match value {
             Some(_) if self.given && !self.came_back => None,
+            // The kernel alone writes all of it.
+            Some(Value::Record(members)) if !after && members.is_empty() && layout.size > 0 => {
+                Some(Value::Pointer(arg))
+            }
             Some(value) => Some(Value::Pointee { address: arg, value: Box::new(value) }),
             None => (!after).then_some(Value::Pointer(arg)),
         }
@@ -412,12 +428,12 @@ impl<'m> Decoder<'m> {
             let Length { to, in_bytes, grows, .. } = length;
             if let Some(length) = self.stated(plan, length, view) {
                 let says = Word::Length { length, in_bytes: *in_bytes, grows: *grows };
-                all.push(Order { path: to, behind: &[], says });
+                all.push(Order { path: to, behind: &[], says, default: false });
             }
         }
         for start in &plan.starts {
             if let Some(bytes) = start.from.read(view.bytes).and_then(|from| from.checked_sub(start.offset)) {
-                all.push(Order { path: &start.to, behind: &[], says: Word::Skip(bytes) });
+                all.push(Order { path: &start.to, behind: &[], says: Word::Skip(bytes), default: false });
             }
         }
         self.select(&plan.tags, view, &mut all);
@@ -484,6 +500,10 @@ impl<'m> Decoder<'m> {
         if !record.is_union {
             return Value::Record(members);
         }
+        // Whichever it will be, the kernel writes it.
+        if before && !plan.fields.is_empty() && plan.fields.iter().all(|own| own.plan.known.out) {
+            return Value::Record(Vec::new());
+        }
         let bytes = view.take(layout.size).bytes;
         if bytes.is_empty() && layout.size > 0 {
             return Value::Missing;
@@ -502,9 +522,10 @@ impl<'m> Decoder<'m> {
     ) -> Option<Value> {
         let sure = |field: &Field| orders.iter().map(|order| order.chooses(field)).max().unwrap_or(0);
         let fields = record.fields.iter().zip(&plan.fields).map(|(field, own)| (sure(field), field, own));
-        let alone = record.fields.len() == 1;
+        let telling = |own: &FieldPlan| own.show != Show::NonZero;
+        let alone = record.fields.len() == 1 || plan.fields.iter().filter(|own| telling(own)).count() == 1;
         let best = fields
-            .filter(|(sure, ..)| *sure > 0 || alone)
+            .filter(|(sure, _, own)| *sure > 0 || (alone && (telling(own) || record.fields.len() == 1)))
             .reduce(|best, other| if other.0 > best.0 { other } else { best });
         let (_, field, own) = best?;
         if own.plan.known.out && matches!(self.when, Some(When::Before)) {

@@ -252,7 +252,8 @@ fn fourcc(out: &mut Formatter<'_>, value: u32, name: Option<&str>, xlat: Xlat) -
     if xlat == Xlat::Raw || value == 0 {
         return hex(out, value.into());
     }
-    out.write_str("v4l2_fourcc(")?;
+    let drm = name.is_some_and(|name| name.starts_with("DRM_"));
+    out.write_str(if drm { "fourcc_code(" } else { "v4l2_fourcc(" })?;
     for (place, byte) in value.to_le_bytes().into_iter().enumerate() {
         out.write_str(if place == 0 { "" } else { ", " })?;
         character(out, byte)?;

@@ -123,6 +123,10 @@ fn kinds_have_their_forms() {
             Value::Fourcc { value: 0x5659_5559, name },
             "v4l2_fourcc('Y', 'U', 'Y', 'V') /* V4L2_PIX_FMT_YUYV */",
         ),
+        (
+            Value::Fourcc { value: 0x3432_5258, name: Some("DRM_FORMAT_XRGB8888".into()) },
+            "fourcc_code('X', 'R', '2', '4') /* DRM_FORMAT_XRGB8888 */",
+        ),
         (Value::Fourcc { value: 0x8000_2731, name: None }, r"v4l2_fourcc('1', '\'', '\x00', '\x80')"),
         (
             Value::Indexed {

@@ -45,7 +45,7 @@ impl Decoder<'_> {
             && !length.out
             && let Some(before) = length.from.read(self.before(view.at, length.from.end()))
         {
-            found = found.min(before);
+            found = if length.all && found > before { 0 } else { found.min(before) };
         }
         Some(match length.unit {
             Unit::Plain => found.saturating_mul(length.factor),

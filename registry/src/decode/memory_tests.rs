@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 
 const REQUESTS: &str = "\
+ANSWER\t-\t0x24\tread-write\tstruct point\tx.h\t\t\t\t
+BITMAP\t-\t0x25\tread\tu8[8]\tx.h\t\t\t\t
 BLOCKS\t-\t0x10\twrite\tstruct list\tx.h\t\t\t\t
 BY_VALUE\t-\t0x11\tnone\t=s32\tx.h\t\t\t\t
 EITHER\t-\t0x23\twrite\tstruct either\tx.h\t\t\t\t
@@ -15,7 +17,9 @@ FILL\t-\t0x13\tread\tstruct point\tx.h\t\t\t\t
 GET\t-\t0x14\tread-write\tstruct format\tx.h\t\t\t\t
 IFACE\t-\t0x15\tread-write\tstruct iface\tx.h\t\t\t\t
 KINDS\t-\t0x16\twrite\tstruct kinds\tx.h\t\t\t\t
+LISTS\t-\t0x23\tread-write\tstruct lists\tx.h\t\t\t\t
 LOOP\t-\t0x17\twrite\tstruct node\tx.h\t\t\t\t
+MANY\t-\t0x22\tread-write\tstruct many\tx.h\t\t\t\t
 MAP\t-\t0x18\tread-write\tstruct map\tx.h\t\t\t\t
 NAME\t-\t0x19\twrite\tchar[]\tx.h\t\t\t\t
 NUMBER\t-\t0x1a\tread-write\ts32\tx.h\t\t\t\t
@@ -35,6 +39,8 @@ struct iface\t\tstruct{char name[4];void*data;}
 struct in_addr\t\tstruct{be32 s_addr;}
 struct kinds\t\tstruct{u32 hex;u32 code;u32 dev;s64 when;u16 port;u8 ip[4];struct in_addr in;u8 ip6[16];u8 mac[8];u8 uuid[16];s32 fd;u16 big;u32 reserved[2];u32 more;}
 struct list\t\tstruct{u32 n;u32 size;struct point*points;u64 text;struct point tail[];}
+struct lists\t\tstruct{u32 some;u32 every;struct point*a;struct point*b;}
+struct many\t\tstruct{u32 kind;u32 size;union{u32 small;u64 large;u64 text;};union{s32 fd;u32 reserved;};union{u32 answer;u8 bytes[4];};union{u16 unused;u8 pad[2];};}
 struct map\t\tstruct{u32 room;u32 found;struct point points[];}
 struct node\t\tstruct{u64 value;struct node*next;}
 struct one_reg\t\tstruct{u64 id;u64 addr;}
@@ -48,7 +54,10 @@ struct command\t\tstruct{u32 cmd;u32 value;}
 ";
 const FACTS: [&str; 3] = [
     "BITS\tbits\tNONE=0/0xff,BIT_A=0,BIT_B=3\nCODE\tenum\tFMT_YUYV=0x56595559\nMODE\tenum\tMODE_A=1,MODE_B=2\n",
-    "BY_VALUE\t@arg\tset\tMODE
+    "ANSWER\tx\tout\t
+ANSWER\ty\tout\t
+BITMAP\t@ret\tbytes\t*
+BY_VALUE\t@arg\tset\tMODE
 FD\t@arg\tfd\t
 FD\t@ret\tfd\t
 GET\tfmt\tout\t
@@ -72,6 +81,14 @@ struct list\tn\tcount\ttail
 struct list\tpoints\tpointer\twrite struct point[]
 struct list\tsize\tbytes*2\ttext
 struct list\ttext\tpointer\twrite char[]
+struct lists\ta\tpointer\tread struct point[]
+struct lists\tb\tpointer\tread struct point[]
+struct lists\tevery\tall\t
+struct lists\tevery\tcount\tb
+struct lists\tsome\tcount\ta
+struct many\tanswer\tout\t
+struct many\tbytes\tout\t
+struct many\tsize\tbytes\ttext
 struct map\tfound\tcount\tpoints
 struct map\tfound\tout\t
 struct map\troom\tcount\tpoints
@@ -108,6 +125,9 @@ TERMINAL\t[0]\tTIO_STATE\t6\t.[0]=char\tread-write
 struct either\tkind\tKIND_NONE\t0x0\t.pad\tread-write
 struct either\tkind\tKIND_ID\t0x1\t.id\tread-write
 struct format\ttype\tTYPE_PIX\t0x1\t.fmt.pix\tread-write
+struct many\t\t\t\t.text->char[]\tread-write
+struct many\tkind\tKIND_SMALL\t1\t.small\tread-write
+struct many\tsize\t\t0\t.large\tread-write
 struct sockaddr\tfamily\tAF_INET\t2\t=struct sockaddr_in\tread-write
 ",
 ];
@@ -358,4 +378,75 @@ proptest! {
             prop_assert!(value.display(&Style::default()).to_string().bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         }
     }
+}
+
+/// `struct many` from its first members on; the rest is zero.
+fn many(kind: u8, size: u8, word: u64) -> Vec<u8> {
+    let mut bytes = vec![kind, 0, 0, 0, size, 0, 0, 0];
+    bytes.extend(word.to_le_bytes());
+    bytes.resize(32, 0);
+    bytes
+}
+
+#[test]
+fn what_holds_always_gives_way_to_what_a_value_selects() {
+    let text = |kind, size| at(AT, many(kind, size, 0x2000)).and(0x2000, "ab");
+    assert_before("MANY", &text(1, 2), "{kind=KIND_SMALL, size=2, small=8192, fd=0}");
+    assert_before("MANY", &text(7, 0), "{kind=7, size=0, large=8192, fd=0}");
+    assert_before("MANY", &text(7, 2), r#"{kind=7, size=2, text="ab", fd=0}"#);
+}
+
+#[test]
+fn padding_is_no_member_of_a_union() {
+    let mut bytes = many(1, 0, 3);
+    bytes[16..20].copy_from_slice(&[9, 0, 0, 0]);
+    bytes[24..26].copy_from_slice(&[1, 0]);
+    let shown = argument("MANY", AT, &at(AT, bytes), When::Before).unwrap().to_string();
+    assert_eq!(shown, "{kind=KIND_SMALL, size=0, small=3, fd=9, {unused=0x1}}");
+}
+
+#[test]
+fn unions_that_the_kernel_fills_hold_nothing_before() {
+    let (before, mut after) = (at(AT, many(1, 0, 3)), many(1, 0, 3));
+    after[20] = 5;
+    let value = argument("MANY", AT, &at(AT, after), When::After(Some(&before))).unwrap();
+    let before = argument("MANY", AT, &before, When::Before);
+    let exchange = Value::exchange(before, Some(value));
+    assert_eq!(exchange.right, None);
+    assert_eq!(exchange.left.unwrap().to_string(), "{kind=KIND_SMALL, size=0, small=3, fd=0, {answer=5}}");
+}
+
+#[test]
+fn without_room_for_all_nothing_is_filled() {
+    let lists = |counts: [u8; 2]| {
+        let [some, every] = counts;
+        let mut bytes = vec![some, 0, 0, 0, every, 0, 0, 0];
+        bytes.extend(0x2000_u64.to_le_bytes());
+        bytes.extend(0x3000_u64.to_le_bytes());
+        at(AT, bytes).and(0x2000, [1, 0, 2, 0, 3, 0, 4, 0]).and(0x3000, [5, 0, 6, 0, 7, 0, 8, 0])
+    };
+    let shows = |before, after, expected: &str| {
+        let value = argument("LISTS", AT, &lists(after), When::After(Some(&lists(before)))).unwrap();
+        assert_eq!(value.to_string(), expected);
+    };
+    shows([1, 1], [2, 2], "{some=2, every=2, a=[{x=1, y=2}], b=[]}");
+    shows([2, 2], [1, 1], "{some=1, every=1, a=[{x=1, y=2}], b=[{x=5, y=6}]}");
+}
+
+#[test]
+fn what_the_kernel_alone_writes_is_an_address_before() {
+    assert_before("ANSWER", &at(AT, [1, 0, 2, 0]), "0x1000");
+}
+
+#[test]
+fn the_result_may_be_the_length() {
+    let registry = registry();
+    let request = Named::plain(registry.find("BITMAP").unwrap());
+    let memory = at(AT, [1, 2, 3, 4, 5, 6, 7, 8]);
+    let shown = |request: &Named<'_>| {
+        registry.argument(request, Arch::X86_64, AT, &memory, When::After(None)).unwrap().to_string()
+    };
+    assert_eq!(shown(&request), r#""\x01\x02\x03\x04\x05\x06\x07\x08""#);
+    assert_eq!(shown(&request.clone().returning(2)), r#""\x01\x02""#);
+    assert_eq!(shown(&request.returning(100)), r#""\x01\x02\x03\x04\x05\x06\x07\x08""#);
 }

@@ -11,6 +11,7 @@ mod order;
 mod plan;
 mod row;
 mod scalar;
+mod scope;
 mod select;
 mod tag;
 mod value;
@@ -27,6 +28,7 @@ pub(crate) use plan::Plans;
 use crate::{
     arch::Arch,
     encoding::{Direction, Encoding},
+    facts::Fact,
     lookup::Named,
     registry::Registry,
     types::Layout,
@@ -119,7 +121,10 @@ impl Registry {
             return self.untyped(request.number(arch)?, arch, arg, memory, when);
         };
         let by_value = ty.starts_with('=');
-        let decoder = Decoder::new(planner, memory, Some(when)).on(request.domain());
+        let facts = self.known_facts().of_field(request.name(), "@ret");
+        let measures = facts.iter().any(|fact| matches!(fact, Fact::Bytes(whole, 1) if *whole == "*"));
+        let filled = request.result().filter(|_| measures && matches!(when, When::After(_)));
+        let decoder = Decoder::new(planner, memory, Some(when)).on(request.domain()).filled(filled);
         decoder.argument(&root, by_value, request.dir(), arg)
     }
 

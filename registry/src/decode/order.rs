@@ -19,6 +19,8 @@ pub struct Order<'d> {
     pub path: &'d [Step],
     pub behind: &'d [Vec<Step>],
     pub says: Word<'d>,
+    /// It holds unless a value says otherwise.
+    pub default: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -80,8 +82,9 @@ impl<'d> Order<'d> {
         let Some(Step::Name(first)) = self.path.first() else { return 0 };
         let named = **first == *field.name || (field.name.is_empty() && field.layout.has(first));
         match self.says {
-            Word::Says(Says::Member, _) if named && self.behind.is_empty() => 1,
-            Word::Says(..) if named => 2,
+            Word::Says(..) if named && self.default => 1,
+            Word::Says(Says::Member, _) if named && self.behind.is_empty() => 2,
+            Word::Says(..) if named => 3,
             _ => 0,
         }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    scope::{Measure, Scope, common, is_whole, length, merge, next, show},
     tag::{self, Spot, Tag},
     value::Show,
 };
@@ -132,6 +133,18 @@ pub struct FieldPlan {
     pub shown: Option<Arc<str>>,
 }
 
+impl Plan {
+    /// Whether it is a union of nothing but padding.
+    fn is_padding(&self) -> bool {
+        match (&self.layout.shape, &self.content) {
+            (Shape::Record(record), Content::Record(plan)) => {
+                record.is_union && plan.fields.iter().all(|field| field.show == Show::NonZero)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl FieldPlan {
     /// When a member of it is shown.
     pub fn show_of(&self, field: &Field, member: &str) -> Show {
@@ -157,6 +170,8 @@ pub struct Length {
     pub from: Spot,
     /// Only the kernel writes it.
     pub out: bool,
+    /// The kernel fills nothing unless there is room for all.
+    pub all: bool,
     pub to: Vec<Step>,
     /// Where that begins.
     pub offset: u64,
@@ -260,26 +275,6 @@ impl<T> Kept<T> {
     }
 }
 
-/// What an outer type, or a request, says of the fields within.
-#[derive(Default, Clone)]
-struct Scope<'f> {
-    facts: Vec<(&'f str, &'f [Fact])>,
-    lengths: Vec<Measure<'f>>,
-    /// What says where the contents of a field begin.
-    starts: Vec<Measure<'f>>,
-}
-
-/// `from` measures `to`; both are within `path`.
-#[derive(Clone, Copy)]
-struct Measure<'f> {
-    path: &'f str,
-    from: &'f str,
-    to: &'f str,
-    in_bytes: bool,
-    factor: u64,
-    unit: Unit,
-}
-
 /// Makes plans.
 #[derive(Clone, Copy)]
 pub struct Planner<'r> {
@@ -364,6 +359,7 @@ impl<'r> Planner<'r> {
                 | Fact::NextFromFirst
                 | Fact::Verbose
                 | Fact::Reserved
+                | Fact::All
                 | Fact::As(_)
                 | Fact::After(_) => {}
             }
@@ -456,7 +452,7 @@ impl<'r> Planner<'r> {
                     inner.extend(scopes.iter().map(|scope| scope.within(&field.name)));
                 }
                 inner.retain(|scope| !scope.is_empty());
-                let show = show(&field.name, &facts);
+                let mut show = show(&field.name, &facts);
                 if show == Show::NonZero && !facts.iter().any(|fact| matches!(fact, Fact::Set(_))) {
                     // Nobody knows what it should be.
                     facts.push(Fact::Hex);
@@ -466,6 +462,9 @@ impl<'r> Planner<'r> {
                     _ => None,
                 });
                 let plan = self.value(&field.layout, &facts, &inner);
+                if field.name.is_empty() && plan.is_padding() {
+                    show = Show::NonZero;
+                }
                 FieldPlan { plan, show, shown }
             })
             .collect();
@@ -477,8 +476,7 @@ impl<'r> Planner<'r> {
             let facts = scopes.iter().find_map(|scope| {
                 scope.facts.iter().find(|(path, _)| *path == measure.from).map(|(_, facts)| *facts)
             });
-            let out = facts.unwrap_or_default().contains(&Fact::Out);
-            lengths.extend(length(layout, measure, out));
+            lengths.extend(length(layout, measure, facts.unwrap_or_default()));
         }
         let here = scopes.iter().flat_map(|scope| &scope.starts).filter(|start| start.path.is_empty());
         let starts = here.filter_map(|start| {
@@ -516,123 +514,6 @@ impl Planner<'_> {
     }
 }
 
-impl<'f> Scope<'f> {
-    fn is_empty(&self) -> bool {
-        self.facts.is_empty() && self.lengths.is_empty() && self.starts.is_empty()
-    }
-
-    /// What it says of a member.
-    fn here(&self, name: &str) -> &'f [Fact] {
-        self.facts.iter().find(|(path, _)| *path == name).map_or(&[], |(_, facts)| facts)
-    }
-
-    /// What it says within a member.
-    fn within(&self, name: &str) -> Self {
-        let inner = |path: &'f str| path.strip_prefix(name)?.strip_prefix('.');
-        let facts = self.facts.iter().filter_map(|(path, facts)| Some((inner(path)?, *facts))).collect();
-        let length = |measure: &Measure<'f>| {
-            let path = if measure.path == name { "" } else { inner(measure.path)? };
-            Some(Measure { path, ..*measure })
-        };
-        let lengths = self.lengths.iter().filter_map(length).collect();
-        Self { facts, lengths, starts: self.starts.iter().filter_map(length).collect() }
-    }
-}
-
-/// Whether a row is of the whole argument, not of a field.
-fn is_whole(field: &str) -> bool {
-    field.starts_with(['@', '*'])
-}
-
-/// The members that two paths share, and what is left of each.
-fn common<'f>(one: &'f str, other: &'f str) -> (&'f str, &'f str, &'f str) {
-    let mut end = 0;
-    for (place, _) in one.match_indices('.') {
-        if other.get(..=place) != one.get(..=place) {
-            break;
-        }
-        end = place + 1;
-    }
-    let path = one.get(..end.saturating_sub(1)).unwrap_or_default();
-    (path, one.get(end..).unwrap_or_default(), other.get(end..).unwrap_or_default())
-}
-
-/// Adds facts; of one word these win, and an address is no text.
-fn merge(facts: &mut Vec<Fact>, more: &[Fact]) {
-    if more.is_empty() {
-        return;
-    }
-    facts.retain(|fact| !more.iter().any(|more| excludes(more, fact)));
-    facts.extend(more.iter().cloned());
-}
-
-/// Whether a fact takes another's place.
-fn excludes(one: &Fact, other: &Fact) -> bool {
-    let address = |fact: &Fact| matches!(fact, Fact::Pointer(..) | Fact::Text);
-    std::mem::discriminant(one) == std::mem::discriminant(other) || (address(one) && address(other))
-}
-
-/// When a member is shown.
-fn show(name: &str, facts: &[Fact]) -> Show {
-    if facts.contains(&Fact::Verbose) {
-        return Show::Verbose;
-    }
-    if facts.contains(&Fact::Reserved) || (is_padding(name) && facts.iter().all(|fact| *fact == Fact::Out)) {
-        return Show::NonZero;
-    }
-    Show::Always
-}
-
-/// Whether a field's name says that it means nothing.
-fn is_padding(name: &str) -> bool {
-    let name = name.trim_end_matches(|symbol: char| symbol.is_ascii_digit() || symbol == '_');
-    matches!(
-        name,
-        "pad"
-            | "_pad"
-            | "__pad"
-            | "reserved"
-            | "__reserved"
-            | "_reserved"
-            | "unused"
-            | "__unused"
-            | "res"
-            | "rsv"
-            | "padding"
-            | "filler"
-            | "spare"
-    )
-}
-
-/// The rule by which one field of a record measures another; `None` if it has no such fields.
-fn length(layout: &Arc<Layout>, measure: &Measure<'_>, out: bool) -> Option<Length> {
-    let (from, to) = (layout.place(measure.from)?, layout.place(measure.to)?);
-    let (element, room) = match &to.layout.shape {
-        Shape::Array(element, length) => (element.size, *length),
-        _ => (0, None),
-    };
-    let Shape::Record(record) = &layout.shape else { return None };
-    let is_last = record.fields.last().is_some_and(|last| last.offset == to.offset && !record.is_union);
-    let Measure { in_bytes, factor, unit, .. } = *measure;
-    let grows = is_last && (room == Some(1) || (room.is_some() && unit == Unit::Whole));
-    let fixed = room.is_some() && !grows;
-    let (from, to, offset) = (Spot::of(&from), steps(measure.to)?, to.offset);
-    let arch = layout.arch;
-    Some(Length { from, out, to, offset, element, in_bytes, factor, unit, arch, fixed, grows })
-}
-
-/// The field of a record that says how far away the next one is.
-fn next(layout: &Arc<Layout>, scopes: &[&Scope<'_>]) -> Option<Next> {
-    let mut facts = scopes.iter().flat_map(|scope| scope.facts.iter());
-    facts.find_map(|(path, facts)| {
-        let from_first = facts.contains(&Fact::NextFromFirst);
-        if !from_first && !facts.contains(&Fact::Next) {
-            return None;
-        }
-        Some(Next { from: Spot::of(&layout.place(path)?), from_first })
-    })
-}
-
 /// The steps of a path.
 pub fn steps(path: &str) -> Option<Vec<Step>> {
     let owned = |step| match step {
@@ -654,29 +535,5 @@ fn is_open(layout: &Layout, lengths: &[Length]) -> bool {
         Shape::Array(_, None) => true,
         Shape::Array(..) => lengths.iter().any(|length| length.grows),
         _ => is_open(&last.layout, &[]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_are_split_where_they_part() {
-        assert_eq!(common("a.b.n", "a.b.items"), ("a.b", "n", "items"));
-        assert_eq!(common("n", "a.items"), ("", "n", "a.items"));
-        assert_eq!(common("ab.n", "a.items"), ("", "ab.n", "a.items"));
-    }
-
-    #[test]
-    fn names_tell_padding() {
-        for name in ["pad", "__pad2", "reserved", "__reserved_1", "_pad_", "unused3", "res", "spare0"] {
-            assert!(is_padding(name), "{name}");
-        }
-        for name in ["padding_size", "result", "reserved_bytes", "p", ""] {
-            assert!(!is_padding(name), "{name}");
-        }
-        assert_eq!(show("res", &[Fact::Hex]), Show::Always);
-        assert_eq!(show("res", &[]), Show::NonZero);
     }
 }

@@ -11,20 +11,23 @@ use crate::encoding::Direction;
 impl Decoder<'_> {
     /// Adds what sub-commands say.
     pub(super) fn select<'d>(&self, tags: &'d [Tag], view: View<'_>, orders: &mut Vec<Order<'d>>) {
+        let selects = |tag: &Tag| matches!(tag.selector, Where::Argument | Where::Field { .. });
+        let mixed = tags.iter().any(selects);
         for tag in tags {
+            let default = mixed && matches!(tag.selector, Where::Always);
             let mut add = |rows: &'d [Row]| {
                 let fitting = rows.iter().any(|row| self.fits(row));
                 for row in rows.iter().filter(|row| self.fits(row) || !fitting) {
                     if let Some(goal) = &row.target
                         && let Some((path, behind)) = goal.path.split_first()
                     {
-                        orders.push(Order { path, behind, says: Word::Says(&goal.what, row.dir) });
+                        orders.push(Order { path, behind, says: Word::Says(&goal.what, row.dir), default });
                     }
                 }
                 if let (Some(row), Some(path)) = (rows.first(), tag.own_path())
                     && !row.name.is_empty()
                 {
-                    orders.push(Order { path, behind: &[], says: Word::Name(&row.name) });
+                    orders.push(Order { path, behind: &[], says: Word::Name(&row.name), default: false });
                 }
             };
             let value = match &tag.selector {

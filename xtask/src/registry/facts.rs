@@ -330,10 +330,9 @@ impl Fields {
             if plain.len() < fact.len() {
                 let known = types.knows(&ty) || requests.contains_key(&ty);
                 problems.check(if known { Ok(()) } else { Err(anyhow!("no such type")) }, place);
-                fields.by_hand.insert([ty, field, kind(plain).to_owned()]);
-                continue;
+            } else {
+                problems.check(sound(types, requests, &ty, &field, &fact, &detail), place);
             }
-            problems.check(sound(types, requests, &ty, &field, &fact, &detail), place);
             fields.add_by_hand(ty, field, fact, detail);
         }
         let facts = registry.join("data/facts");
@@ -402,8 +401,13 @@ impl Fields {
     }
 
     /// Adds what is known by hand. A field may be measured by several, and have several facts of different kinds.
+    /// `-FACT` is none: it keeps others of its kind away.
     fn add_by_hand(&mut self, ty: String, field: String, fact: String, detail: String) {
-        self.by_hand.insert([ty.clone(), field.clone(), kind(&fact).to_owned()]);
+        let none = fact.strip_prefix('-');
+        self.by_hand.insert([ty.clone(), field.clone(), kind(none.unwrap_or(&fact)).to_owned()]);
+        if none.is_some() {
+            return;
+        }
         match kind(&fact) {
             "length" => {
                 self.measured.insert([ty.clone(), detail.clone()]);
@@ -473,7 +477,12 @@ fn sound(types: &Types, requests: &Requests, ty: &str, field: &str, fact: &str, 
                 | Fact::Verbose
                 | Fact::Reserved
         );
-        ensure!(fits, "`{fact}` is for fields alone");
+        // A result may be the number of bytes that were filled.
+        let filled = field == "@ret" && matches!(&read, Fact::Bytes(whole, 1) if *whole == "*");
+        ensure!(fits || filled, "`{fact}` is for fields alone");
+        if filled {
+            return Ok(());
+        }
     } else {
         ensure!(has(field), "no such field");
     }
@@ -492,6 +501,11 @@ fn sound(types: &Types, requests: &Requests, ty: &str, field: &str, fact: &str, 
         _ => {}
     }
     Ok(())
+}
+
+/// A value that has no name.
+fn parse_number(text: &str) -> Option<i128> {
+    text.parse().ok()
 }
 
 /// The rows of `subcommands.tsv`: request or type, selector, name, value, type, direction. A line without a selector holds
@@ -519,7 +533,10 @@ pub fn subcommands(
             rows.push(vec![request, selector, String::new(), name, spell(&ty), dir]);
             continue;
         }
-        let found = values.matching(&header, &name);
+        let found = match parse_number(&name) {
+            Some(value) => vec![(String::new(), value)],
+            None => values.matching(&header, &name),
+        };
         let known = if found.is_empty() { Err(anyhow!("{header} has no such constant")) } else { Ok(()) };
         problems.check(known, place);
         for (name, value) in found {
@@ -626,10 +643,21 @@ mod tests {
     }
 
     #[test]
+    fn numbers_need_no_name() {
+        assert_eq!([parse_number("0"), parse_number("-1"), parse_number("A_0")], [Some(0), Some(-1), None]);
+    }
+
+    #[test]
     fn facts_by_hand_win() {
         let (rows, by_hand, measured) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut fields = Fields { rows, by_hand, measured, sets: Vec::new(), unmatched: BTreeMap::new() };
-        let by_hand = [("n", "count", "a"), ("n", "count", "b"), ("p", "pointer", ""), ("f", "hex", "")];
+        let by_hand = [
+            ("n", "count", "a"),
+            ("n", "count", "b"),
+            ("p", "pointer", ""),
+            ("f", "hex", ""),
+            ("s", "-set", ""),
+        ];
         for (field, fact, detail) in by_hand {
             fields.add_by_hand("T".into(), field.into(), fact.into(), detail.into());
         }
@@ -639,6 +667,7 @@ mod tests {
             ("p", "string", ""),
             ("f", "set", "F"),
             ("f", "set", "G"),
+            ("s", "set", "F"),
         ] {
             fields.add("T", field, fact, detail.to_owned());
         }

@@ -45,12 +45,9 @@ impl Values {
     }
 
     /// The constants that a name or glob selects, with the value on the first architecture that has them. A header that
-    /// starts with `-` has no macro for a character, which is its own value, or for `=N`, a number, which has no name.
+    /// starts with `-` has no macro for a character, which is its own value.
     pub fn matching(&self, header: &str, glob: &str) -> Vec<(String, i128)> {
         if header.starts_with('-') {
-            if let Some(number) = glob.strip_prefix('=') {
-                return number.parse().ok().map(|value| (String::new(), value)).into_iter().collect();
-            }
             let mut symbols = glob.trim_matches('\'').chars();
             let code = symbols.next().map(u32::from).filter(|_| symbols.next().is_none());
             return code
