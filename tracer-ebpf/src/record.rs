@@ -27,6 +27,10 @@ pub enum RecordKind {
     Exit = 5,
     /// What a call that just began was given: [`DataRecord`].
     Data = 6,
+    /// In recordings: a call that was inside the kernel when tracing ended; its thread as 8 bytes, and [`InFlight`].
+    Running = 7,
+    /// In recordings: what the traced machine answered, as JSON.
+    Fact = 8,
 }
 
 impl RecordKind {
@@ -40,6 +44,8 @@ impl RecordKind {
             4 => Self::Exec,
             5 => Self::Exit,
             6 => Self::Data,
+            7 => Self::Running,
+            8 => Self::Fact,
             _ => return None,
         })
     }

@@ -11,6 +11,7 @@ use lru::LruCache;
 
 use crate::{
     event::{Call, Comm, Data, File, Outcome, Target},
+    host::Host,
     memory::Image,
     process, raw,
     wire::{self, FileRef, Record, Segment, Segments},
@@ -102,15 +103,15 @@ impl Default for Assembler {
 
 impl Assembler {
     /// Takes the next record of a source.
-    pub fn record(&mut self, bytes: &[u8]) -> Assembled {
+    pub fn record(&mut self, bytes: &[u8], host: &mut dyn Host) -> Assembled {
         match wire::parse(bytes) {
-            Ok(Record::Call(call, segments)) => Assembled::Call(self.call(&call, segments)),
+            Ok(Record::Call(call, segments)) => Assembled::Call(self.call(&call, segments, host)),
             Ok(Record::Data(data, segments)) => {
                 self.input(&data, segments);
                 Assembled::Nothing
             }
             Ok(Record::File(file)) => {
-                self.files.put(file.file.file, Arc::new(announced(&file)));
+                self.files.put(file.file.file, Arc::new(announced(&file, host)));
                 Assembled::Nothing
             }
             Ok(Record::Process(RecordKind::Exit, _)) => Assembled::ProcessEnded,
@@ -120,6 +121,16 @@ impl Assembler {
                 Assembled::Compat
             }
             Ok(Record::Process(..)) => Assembled::Nothing,
+            Ok(Record::Running(tid, now_ns, call)) => {
+                Assembled::Call(self.in_flight(tid, &call, now_ns, host))
+            }
+            Ok(Record::Fact(json)) => {
+                // One that cannot be read is not known.
+                if let Ok(fact) = serde_json::from_slice(json) {
+                    host.learn(fact);
+                }
+                Assembled::Nothing
+            }
             Err(error) => Assembled::Damaged(error),
         }
     }
@@ -146,14 +157,21 @@ impl Assembler {
     }
 
     /// What was copied of a call; `returned` came with its own record.
-    fn data(&mut self, (pid, tid): (u32, u32), time_ns: u64, flags: u16, returned: Pieces) -> Data {
+    fn data(
+        &mut self,
+        (pid, tid): (u32, u32),
+        time_ns: u64,
+        flags: u16,
+        returned: Pieces,
+        host: &mut dyn Host,
+    ) -> Data {
         let input = self.take_input(tid, time_ns);
         let has = |flag| flags & flag != 0;
         let input_lost = has(call_flags::INPUT_LOST) || has(call_flags::INPUT) && input.is_none();
         let input = input.unwrap_or_default();
         let files = input.files.iter().chain(&returned.files);
         let files =
-            files.map(|(fd, identity)| (*fd, self.target(identity, pid, fd.cast_unsigned()))).collect();
+            files.map(|(fd, identity)| (*fd, self.target(identity, pid, fd.cast_unsigned(), host))).collect();
         Data {
             input: input.image,
             output: returned.image,
@@ -167,14 +185,15 @@ impl Assembler {
     }
 
     /// A call that is still inside the kernel.
-    pub fn in_flight(&mut self, tid: u32, call: &InFlight, now_ns: u64) -> Call {
-        let comm = process::comm_of(tid).map(|name| process::comm_bytes(&name)).unwrap_or_default();
+    pub fn in_flight(&mut self, tid: u32, call: &InFlight, now_ns: u64, host: &mut dyn Host) -> Call {
+        let (comm, uid) = host.task(tid);
+        let comm = comm.map(|name| process::comm_bytes(&name)).unwrap_or_default();
         Call {
             start_ns: call.enter_ns,
             duration_ns: now_ns.saturating_sub(call.enter_ns),
             pid: call.tgid,
             tid,
-            uid: process::uid_of(tid).unwrap_or(u32::MAX),
+            uid: uid.unwrap_or(u32::MAX),
             cgroup: 0,
             comm: Comm::new(comm),
             fd: call.fd.cast_signed(),
@@ -182,15 +201,15 @@ impl Assembler {
             arg: call.arg,
             compat: call.flags & u32::from(call_flags::COMPAT) != 0,
             outcome: Outcome::Running,
-            target: self.target(&call.file.identity, call.tgid, call.fd),
+            target: self.target(&call.file.identity, call.tgid, call.fd, host),
             data: {
                 let flags = (call.flags & u32::from(u16::MAX)) as u16;
-                self.data((call.tgid, tid), call.enter_ns, flags, Pieces::default())
+                self.data((call.tgid, tid), call.enter_ns, flags, Pieces::default(), host)
             },
         }
     }
 
-    fn call(&mut self, record: &CallRecord, segments: Segments<'_>) -> Call {
+    fn call(&mut self, record: &CallRecord, segments: Segments<'_>, host: &mut dyn Host) -> Call {
         let flags = record.header.flags;
         Call {
             start_ns: record.header.time_ns,
@@ -211,12 +230,18 @@ impl Assembler {
             } else {
                 Outcome::Returned(record.ret)
             },
-            target: self.target(&record.file, record.tgid, record.fd),
-            data: self.data((record.tgid, record.tid), record.header.time_ns, flags, Pieces::new(segments)),
+            target: self.target(&record.file, record.tgid, record.fd, host),
+            data: self.data(
+                (record.tgid, record.tid),
+                record.header.time_ns,
+                flags,
+                Pieces::new(segments),
+                host,
+            ),
         }
     }
 
-    fn target(&mut self, identity: &FileIdentity, pid: u32, fd: u32) -> Target {
+    fn target(&mut self, identity: &FileIdentity, pid: u32, fd: u32, host: &mut dyn Host) -> Target {
         match FileStatus::from_raw(identity.status) {
             FileStatus::NotOpen => return Target::NotOpen,
             FileStatus::Unreadable => return Target::Unreadable,
@@ -229,7 +254,7 @@ impl Assembler {
         }
         // The announcement was lost, or never made; perhaps the process still has the file open.
         let mut file = unnamed(identity);
-        if let Some(target) = process::fd_target(pid, fd, identity.ino) {
+        if let Some(target) = host.fd_target(pid, fd, identity.ino) {
             file.target = target;
         }
         let file = Arc::new(file);
@@ -276,7 +301,7 @@ fn unnamed(identity: &FileIdentity) -> File {
 }
 
 /// A file as the kernel side announced it.
-fn announced(record: &FileRef<'_>) -> File {
+fn announced(record: &FileRef<'_>, host: &mut dyn Host) -> File {
     let mut file = unnamed(&record.file);
     file.filesystem = String::from_utf8_lossy(first_component(&record.filesystem)).into();
     file.owner = String::from_utf8_lossy(first_component(&record.owner)).into();
@@ -295,9 +320,10 @@ fn announced(record: &FileRef<'_>) -> File {
             [b"/", first_component(record.path)].concat()
         }
         // Other filesystems without directories make up names of their own (`net:[…]`): only the kernel knows how.
-        _ if pseudo => process::fd_target(record.tgid, record.fd, file.ino)
+        _ if pseudo => host
+            .fd_target(record.tgid, record.fd, file.ino)
             .unwrap_or_else(|| first_component(record.path).to_vec()),
-        _ if file.truncated => match full_path(record, &file) {
+        _ if file.truncated => match full_path(record, &file, host) {
             Some(path) => {
                 file.truncated = false;
                 path
@@ -310,8 +336,8 @@ fn announced(record: &FileRef<'_>) -> File {
 }
 
 /// The path of a file whose record was too small for it, from a process that may still have it open.
-fn full_path(record: &FileRef<'_>, file: &File) -> Option<Vec<u8>> {
-    let path = process::fd_target(record.tgid, record.fd, file.ino)?;
+fn full_path(record: &FileRef<'_>, file: &File, host: &mut dyn Host) -> Option<Vec<u8>> {
+    let path = host.fd_target(record.tgid, record.fd, file.ino)?;
     Some(if file.deleted { path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec() } else { path })
 }
 
@@ -358,7 +384,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::source::{Batch, Source, scripted::Scripted};
+    use crate::{
+        host::LiveHost,
+        source::{Batch, Source, scripted::Scripted},
+    };
 
     fn tty(file: u64) -> FileIdentity {
         FileIdentity {
@@ -376,7 +405,7 @@ mod tests {
         script.read(&mut batch, Duration::ZERO);
         batch
             .records()
-            .filter_map(|r| match assembler.record(r) {
+            .filter_map(|r| match assembler.record(r, &mut LiveHost::default()) {
                 Assembled::Call(call) => Some(call),
                 _ => None,
             })

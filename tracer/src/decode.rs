@@ -1,20 +1,14 @@
 //! Calls into events: which driver is behind the file, and what the request means there.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{borrow::Cow, sync::Arc};
 
 use ioctl_registry::{Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, Value, When};
 
 use crate::{
     event::{self, Call, Device, Event, File},
-    process,
-    stack::{Frame, Stacks},
-    symbols::{Symbol, Symbols},
+    host::Host,
+    stack::Frame,
+    symbols::Symbol,
 };
 
 /// How much to find out about each device.
@@ -30,27 +24,19 @@ pub enum Detail {
 pub struct Decoder {
     registry: &'static Registry,
     detail: Detail,
-    symbols: Symbols,
-    drivers: Drivers,
-    cgroups: HashMap<u64, Option<Arc<str>>>,
-    stacks: Stacks,
+    host: Box<dyn Host>,
 }
 
-/// Cgroups remembered; more are looked up anew.
-const MAX_CGROUPS: usize = 4_096;
-
 impl Decoder {
-    /// With a registry and the running kernel's symbols.
+    /// With a registry and the machine that is traced.
     #[must_use]
-    pub fn new(registry: &'static Registry, detail: Detail, symbols: Symbols) -> Self {
-        Self {
-            registry,
-            detail,
-            symbols,
-            drivers: Drivers::default(),
-            cgroups: HashMap::new(),
-            stacks: Stacks::default(),
-        }
+    pub fn new(registry: &'static Registry, detail: Detail, host: Box<dyn Host>) -> Self {
+        Self { registry, detail, host }
+    }
+
+    /// The machine that is traced.
+    pub fn host(&mut self) -> &mut dyn Host {
+        self.host.as_mut()
     }
 
     /// Decodes one call.
@@ -145,12 +131,15 @@ impl Decoder {
     /// Driver and handler of a file.
     pub fn device<'f>(&mut self, file: &'f File) -> &'f Device {
         file.device.get_or_init(|| {
-            let symbol = self.symbols.resolve(file.handler);
+            let symbol = self.host.symbol(file.handler);
             Device {
                 kind: file.kind,
                 numbers: file.numbers,
-                driver: file.numbers.and_then(|n| self.drivers.name(file.kind, n)),
-                name: file.numbers.filter(|_| file.kind == DeviceKind::Block).and_then(block_name),
+                driver: file.numbers.and_then(|n| self.host.driver(file.kind, n)),
+                name: file
+                    .numbers
+                    .filter(|_| file.kind == DeviceKind::Block)
+                    .and_then(|n| self.host.block_name(n)),
                 module: symbol.as_ref().and_then(|s| s.module.clone()),
                 handler: symbol.map(|s| s.name),
             }
@@ -167,32 +156,19 @@ impl Decoder {
         }
     }
 
-    /// Prepares for the stacks of programs that end at once.
-    pub fn expect_stacks(&mut self) {
-        self.stacks.record();
-    }
-
     /// Names for the return addresses of a process.
     pub fn user_stack(&mut self, pid: u32, addresses: &[u64]) -> Vec<Frame> {
-        self.stacks.frames(pid, addresses)
+        if addresses.is_empty() { Vec::new() } else { self.host.frames(pid, addresses) }
     }
 
     /// The kernel function that an address is in, and how far into it.
     pub fn kernel_symbol(&mut self, address: u64) -> Option<(Symbol, u64)> {
-        self.symbols.containing(address)
+        self.host.containing(address)
     }
 
     /// Path of a cgroup below the v2 hierarchy's root, found through a process that was in it.
     pub fn cgroup(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
-        if let Some(known) = self.cgroups.get(&id) {
-            return known.clone();
-        }
-        if self.cgroups.len() >= MAX_CGROUPS {
-            self.cgroups.clear();
-        }
-        let path = find_cgroup(id, pid);
-        self.cgroups.insert(id, path.clone());
-        path
+        self.host.cgroup(id, pid)
     }
 }
 
@@ -240,140 +216,17 @@ fn hint<'a>(file: &'a File, device: &'a Device) -> ioctl_registry::Device<'a> {
     }
 }
 
-/// The kernel's name of a block device.
-fn block_name((major, minor): (u32, u32)) -> Option<Arc<str>> {
-    let link = fs::read_link(format!("/sys/dev/block/{major}:{minor}")).ok()?;
-    Some(link.file_name()?.to_string_lossy().into())
-}
-
-/// The id of a cgroup is the inode number of its directory.
-fn find_cgroup(id: u64, pid: u32) -> Option<Arc<str>> {
-    use std::os::unix::fs::MetadataExt;
-    let mount = process::cgroup_mount()?;
-    let is_it = |path: &str| fs::metadata(format!("{mount}{path}")).is_ok_and(|m| m.ino() == id);
-    if is_it("/") {
-        return Some("/".into());
-    }
-    if let Some(path) = process::cgroup_of(pid).filter(|path| is_it(path)) {
-        return Some(path.into());
-    }
-    // The process has gone, or moved: the directory may still be there.
-    let mut left = MAX_CGROUP_DIRS;
-    search_cgroup(Path::new(&mount), id, &mut left)
-        .and_then(|found| Some(format!("/{}", found.strip_prefix(&mount).ok()?.to_string_lossy()).into()))
-}
-
-/// Directories of the cgroup hierarchy looked at in search of one id.
-const MAX_CGROUP_DIRS: usize = 10_000;
-
-fn search_cgroup(dir: &Path, id: u64, left: &mut usize) -> Option<PathBuf> {
-    use std::os::unix::fs::DirEntryExt;
-    for entry in fs::read_dir(dir).ok()?.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
-        *left = left.checked_sub(1)?;
-        if entry.ino() == id {
-            return Some(entry.path());
-        }
-        if let Some(found) = search_cgroup(&entry.path(), id, left) {
-            return Some(found);
-        }
-    }
-    None
-}
-
-/// Driver names by device number.
-#[derive(Debug, Default)]
-struct Drivers {
-    names: HashMap<(DeviceKind, u32, u32), Option<Arc<str>>>,
-}
-
-/// Device numbers remembered; more are looked up anew.
-const MAX_DRIVERS: usize = 16_384;
-/// Major number of the `misc` devices, whose minors are drivers of their own.
-const MISC_MAJOR: u32 = 10;
-
-impl Drivers {
-    fn name(&mut self, kind: DeviceKind, (major, minor): (u32, u32)) -> Option<Arc<str>> {
-        if self.names.len() >= MAX_DRIVERS {
-            self.names.clear();
-        }
-        self.names
-            .entry((kind, major, minor))
-            .or_insert_with(|| driver(kind, major, minor).map(Into::into))
-            .clone()
-    }
-}
-
-/// The device model's driver if there is one, else the name under which the number was registered.
-fn driver(kind: DeviceKind, major: u32, minor: u32) -> Option<String> {
-    let class = if kind == DeviceKind::Block { "block" } else { "char" };
-    if let Ok(link) = fs::read_link(format!("/sys/dev/{class}/{major}:{minor}/device/driver")) {
-        return Some(link.file_name()?.to_string_lossy().into_owned());
-    }
-    if kind == DeviceKind::Char && major == MISC_MAJOR {
-        let misc = fs::read_to_string("/proc/misc").ok()?;
-        return misc.lines().find_map(|line| named(line, minor).map(str::to_owned));
-    }
-    let devices = fs::read_to_string("/proc/devices").ok()?;
-    let ttys = fs::read_to_string("/proc/tty/drivers").unwrap_or_default();
-    registered(&devices, &ttys, kind, (major, minor))
-}
-
-/// The name of a major number in `/proc/devices`. Where several drivers share it they are mostly those of terminals,
-/// which `/proc/tty/drivers` lists by minor number.
-fn registered(devices: &str, ttys: &str, kind: DeviceKind, (major, minor): (u32, u32)) -> Option<String> {
-    let (chars, blocks) = devices.split_once("Block devices:")?;
-    let table = if kind == DeviceKind::Block { blocks } else { chars };
-    let names: Vec<&str> = table.lines().filter_map(|line| named(line, major)).collect();
-    let tty = || ttys.lines().find_map(|line| tty_node(line, major, minor));
-    match names.as_slice() {
-        [only] => Some((*only).to_owned()),
-        several if kind == DeviceKind::Char => tty().or(several.first().copied()).map(str::to_owned),
-        several => several.first().map(|name| (*name).to_owned()),
-    }
-}
-
-/// The node, without `/dev/`, in a line `driver node major minor[-minor] type` that covers a device.
-fn tty_node(line: &str, major: u32, minor: u32) -> Option<&str> {
-    let mut fields = line.split_whitespace();
-    let (_driver, node, found, minors) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let (first, last) = minors.split_once('-').unwrap_or((minors, minors));
-    let covers = (first.parse().ok()?..=last.parse().ok()?).contains(&minor);
-    (found.parse() == Ok(major) && covers).then(|| node.trim_start_matches("/dev/"))
-}
-
-/// The name in a line `number name`.
-fn named(line: &str, number: u32) -> Option<&str> {
-    let (found, name) = line.trim().split_once(' ')?;
-    (found.parse() == Ok(number)).then(|| name.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Comm, Data, Outcome, Target};
-
-    const DEVICES: &str = "Character devices:\n  4 /dev/vc/0\n  4 tty\n  5 /dev/tty\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n  7 loop\n";
-    const TTYS: &str =
-        "/dev/ptmx /dev/ptmx 5 2 system\nserial /dev/ttyS 4 64 serial\nunknown /dev/tty 4 1-63 console\n";
-
-    #[test]
-    fn device_numbers_have_registered_names() {
-        let name = |kind, major, minor| registered(DEVICES, TTYS, kind, (major, minor)).unwrap_or_default();
-        assert_eq!(name(DeviceKind::Char, 136, 3), "pts");
-        assert_eq!(
-            (name(DeviceKind::Char, 4, 1), name(DeviceKind::Char, 4, 64)),
-            ("tty".into(), "ttyS".into())
-        );
-        assert_eq!(name(DeviceKind::Char, 5, 2), "ptmx");
-        assert_eq!(
-            (name(DeviceKind::Block, 7, 0), name(DeviceKind::Block, 136, 3)),
-            ("loop".into(), String::new())
-        );
-    }
+    use crate::{
+        event::{Comm, Data, Outcome, Target},
+        host::LiveHost,
+    };
 
     #[test]
     fn the_device_decides_between_names() {
-        let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
+        let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
         let on = |kind, major| {
             let file = File { kind, numbers: Some((major, 0)), ..File::default() };
             Target::File(Arc::new(file))

@@ -73,7 +73,7 @@ impl Stage {
     pub fn batch(&mut self, batch: &Batch, notify: &dyn Fn(News)) -> io::Result<()> {
         let mut ended = false;
         for record in batch.records() {
-            match self.assembler.record(record) {
+            match self.assembler.record(record, self.decoder.host()) {
                 Assembled::Call(call) => {
                     self.progress.received.fetch_add(1, Ordering::Relaxed);
                     let event = self.decoder.call(call);
@@ -232,7 +232,7 @@ mod tests {
     use ioctl_trace_ebpf::{CallRecord, ProcessRecord, RecordKind};
 
     use super::*;
-    use crate::{decode::Detail, source::scripted::Scripted, symbols::Symbols};
+    use crate::{decode::Detail, host::LiveHost, source::scripted::Scripted};
 
     #[derive(Clone, Default)]
     struct Collect(Arc<Mutex<Vec<u32>>>);
@@ -261,7 +261,7 @@ mod tests {
     fn stage(sink: impl Sink + 'static, selection: &str) -> Stage {
         Stage {
             assembler: Assembler::default(),
-            decoder: Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default()),
+            decoder: Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default())),
             selection: Selection::parse(Some(selection).filter(|s| !s.is_empty()), Registry::builtin())
                 .expect("selection"),
             sinks: vec![Box::new(sink)],

@@ -24,6 +24,7 @@ use crate::{
     clock::monotonic_ns,
     command::{self, CommandError, Spec},
     decode::{Decoder, Detail},
+    host::LiveHost,
     pipeline::{End, News, Pipeline, Progress, Stage},
     process,
     select::Selection,
@@ -169,10 +170,11 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     }
     let mut kernel_log = plan.logger.filter(|_| plan.setup.debug).and_then(|logger| live.take_log(logger));
     let progress = Arc::new(Progress::default());
-    let mut decoder = Decoder::new(plan.registry, plan.detail, symbols);
+    let mut host = LiveHost::new(symbols);
     if plan.setup.user_stack {
-        decoder.expect_stacks();
+        host.expect_stacks();
     }
+    let decoder = Decoder::new(plan.registry, plan.detail, Box::new(host));
     let stage = Stage {
         assembler: Assembler::default(),
         decoder,
@@ -400,7 +402,7 @@ fn conclude(
     let now = monotonic_ns();
     let mut written = Ok(());
     for (tid, call) in live.in_flight() {
-        let call = stage.assembler.in_flight(tid, &call, now);
+        let call = stage.assembler.in_flight(tid, &call, now, stage.decoder.host());
         let event = stage.decoder.call(call);
         written = written.and_then(|()| stage.event(&event));
     }

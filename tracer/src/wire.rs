@@ -2,8 +2,8 @@
 //! record or a reason, never a panic.
 
 use ioctl_trace_ebpf::{
-    CallRecord, DataRecord, FILESYSTEM_BYTES, FileRecord, MODULE_BYTES, ProcessRecord, RecordHeader,
-    RecordKind, SegmentHeader, SegmentKind,
+    CallRecord, DataRecord, FILESYSTEM_BYTES, FileRecord, InFlight, MODULE_BYTES, ProcessRecord,
+    RecordHeader, RecordKind, SegmentHeader, SegmentKind,
 };
 
 use crate::raw::{self, Plain};
@@ -19,6 +19,10 @@ pub enum Record<'a> {
     File(FileRef<'a>),
     /// A process event.
     Process(RecordKind, ProcessRecord),
+    /// A thread that was inside a call when tracing ended at this time, and the call.
+    Running(u32, u64, InFlight),
+    /// What the traced machine answered, as JSON.
+    Fact(&'a [u8]),
 }
 
 /// A [`FileRecord`] whose path is borrowed and already cut to its length.
@@ -108,6 +112,13 @@ pub fn parse(bytes: &[u8]) -> Result<Record<'_>, WireError> {
         RecordKind::Data => Record::Data(read(bytes)?, segments::<DataRecord>(bytes)),
         RecordKind::File => Record::File(parse_file(bytes)?),
         RecordKind::Fork | RecordKind::Exec | RecordKind::Exit => Record::Process(kind, read(bytes)?),
+        RecordKind::Running => {
+            let rest = bytes.get(size_of::<RecordHeader>()..).unwrap_or_default();
+            let tid = rest.first_chunk().map_or(0, |tid| u64::from_ne_bytes(*tid));
+            let call = read(rest.get(8..).unwrap_or_default())?;
+            Record::Running(u32::try_from(tid).unwrap_or(0), header.time_ns, call)
+        }
+        RecordKind::Fact => Record::Fact(bytes.get(size_of::<RecordHeader>()..).unwrap_or_default()),
     })
 }
 

@@ -20,9 +20,9 @@ use crate::{
     clock::WallClock,
     decode::{Decoder, Detail},
     event::Event,
+    host::LiveHost,
     process::comm_bytes,
     source::{Batch, Source, scripted::Scripted},
-    symbols::Symbols,
 };
 
 /// Bytes that two owners see.
@@ -116,12 +116,12 @@ fn arguments(
 fn written<S: Sink>(make: impl FnOnce(Shared) -> S) -> String {
     let (mut batch, mut assembler) = (Batch::default(), Assembler::default());
     // Nothing of this machine: a symbol or driver found here would differ elsewhere.
-    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
+    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
     let out = Shared::default();
     let mut sink = make(out.clone());
     script().read(&mut batch, Duration::ZERO);
     for record in batch.records() {
-        if let Assembled::Call(call) = assembler.record(record) {
+        if let Assembled::Call(call) = assembler.record(record, decoder.host()) {
             let event: Event = decoder.call(call);
             sink.event(&event, &mut decoder).expect("written");
         }
@@ -210,7 +210,7 @@ mod hostile {
             records in prop::collection::vec((0_u16..8, prop::collection::vec(any::<u8>(), 0..size_of::<FileRecord>() + 8)), 0..12)
         ) {
             let mut assembler = Assembler::default();
-            let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
+            let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
             let (lines, json) = (Shared::default(), Shared::default());
             let mut sinks: Vec<Box<dyn Sink>> = vec![
                 Box::new(Text::new(lines.clone(), TextStyle { fd: FdStyle::Device, ..TextStyle::default() }, clock())),
@@ -221,7 +221,7 @@ mod hostile {
                 if let Some(slot) = bytes.get_mut(..2) {
                     slot.copy_from_slice(&kind.to_ne_bytes());
                 }
-                if let Assembled::Call(mut call) = assembler.record(&bytes) {
+                if let Assembled::Call(mut call) = assembler.record(&bytes, decoder.host()) {
                     // An address that means something on this machine must not make the test depend on it.
                     call.cgroup = 0;
                     let event = decoder.call(call);

@@ -51,11 +51,11 @@ mod tests {
     use ioctl_registry::Registry;
 
     use super::*;
-    use crate::{decode::Detail, symbols::Symbols, tui::fixture::call};
+    use crate::{decode::Detail, host::LiveHost, tui::fixture::call};
 
     #[test]
     fn events_arrive_in_batches_and_a_closed_dashboard_is_a_closed_pipe() {
-        let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
+        let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
         let (send, messages) = sync_channel(4);
         let mut feed = Feed::new(send);
         for n in 0..3 {
