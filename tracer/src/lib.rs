@@ -12,6 +12,8 @@ pub mod decode;
 pub mod errno;
 pub mod escape;
 pub mod event;
+pub mod field;
+pub mod filter;
 pub mod import;
 pub mod json;
 pub mod memory;

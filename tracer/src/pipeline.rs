@@ -17,6 +17,7 @@ use crate::{
     assemble::{Assembled, Assembler},
     decode::Decoder,
     event::Event,
+    filter::Filter,
     select::Selection,
     sink::Sink,
     source::{Batch, Source},
@@ -57,8 +58,10 @@ pub struct Stage {
     pub assembler: Assembler,
     /// Gives them meaning.
     pub decoder: Decoder,
-    /// What the user wants to see.
+    /// The requests that the user wants to see.
     pub selection: Selection,
+    /// The calls that the user wants to see; `None` for all of them.
+    pub filter: Option<Filter>,
     /// Where it goes.
     pub sinks: Vec<Box<dyn Sink>>,
     /// What was done.
@@ -101,7 +104,10 @@ impl Stage {
     /// # Errors
     /// The first output that cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
-        if !self.selection.wants(event.call.request, &event.request) {
+        let filter = self.filter.as_ref();
+        if !self.selection.wants(event.call.request, &event.request)
+            || filter.is_some_and(|filter| !filter.matches(event, &mut self.decoder))
+        {
             self.progress.filtered.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
@@ -264,6 +270,7 @@ mod tests {
             decoder: Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default()),
             selection: Selection::parse(Some(selection).filter(|s| !s.is_empty()), Registry::builtin())
                 .expect("selection"),
+            filter: None,
             sinks: vec![Box::new(sink)],
             progress: Arc::default(),
         }
@@ -315,6 +322,18 @@ mod tests {
         assert_eq!((count(&progress.damaged), count(&progress.filtered), count(&progress.shown)), (1, 1, 1));
         assert!(ended.load(Ordering::Relaxed), "the end of a process was told");
         assert_eq!(*sink.0.lock().expect("lock"), [0x5413]);
+    }
+
+    #[test]
+    fn what_does_not_match_is_counted() {
+        let sink = Collect::default();
+        let filter = Filter::parse("errno == EPERM and number < 10", Registry::builtin()).expect("filter");
+        let stage = Stage { filter: Some(filter), ..stage(sink.clone(), "") };
+        let (stage, _) = Pipeline::start(script(0..100), stage, Box::new(|_| {})).expect("threads").finish();
+        let progress = stage.expect("stage").progress;
+        let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        assert_eq!((count(&progress.received), count(&progress.filtered), count(&progress.shown)), (100, 95, 5));
+        assert_eq!(*sink.0.lock().expect("lock"), [1, 3, 5, 7, 9]);
     }
 
     #[test]

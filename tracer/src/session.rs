@@ -24,6 +24,7 @@ use crate::{
     clock::monotonic_ns,
     command::{self, CommandError, Spec},
     decode::{Decoder, Detail},
+    filter::Filter,
     pipeline::{End, News, Pipeline, Progress, Stage},
     process,
     select::Selection,
@@ -45,6 +46,8 @@ pub struct Plan {
     pub command: Option<Spec>,
     /// The requests that are wanted.
     pub selection: Selection,
+    /// The calls that are wanted; `None` for all of them.
+    pub filter: Option<Filter>,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
     /// How much to find out about each device.
@@ -177,6 +180,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
         assembler: Assembler::default(),
         decoder,
         selection: std::mem::take(&mut plan.selection),
+        filter: plan.filter.take(),
         sinks: std::mem::take(&mut plan.sinks),
         progress: Arc::clone(&progress),
     };

@@ -50,6 +50,10 @@ pub struct Args {
     #[arg(short = 'e', long = "requests", value_name = "REQUESTS", allow_hyphen_values = true, help_heading = WHAT)]
     pub requests: Vec<String>,
 
+    /// Only calls that match: an expression over their fields, such as 'ret < 0 && dur > 1ms'; see below
+    #[arg(long = "filter", value_name = "EXPR", allow_hyphen_values = true, help_heading = WHAT)]
+    pub filter: Vec<String>,
+
     /// Write to FILE ("-": standard output); its name ends in the format: .txt, .jsonl
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Vec<PathBuf>,
@@ -153,7 +157,7 @@ const OUTPUT: &str = "Output";
 const LINES: &str = "Lines, as in strace";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | registry import HEADER -o FILE";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -161,6 +165,8 @@ Examples:
   ioctl-trace -p $(pidof qemu-system-x86_64)   watch a running process on a dashboard
   ioctl-trace -p 4711 -c                       count until ^C or its end
   ioctl-trace -a -e '@drm,!DRM_IOCTL_VERSION'  every graphics call of the machine but one
+  ioctl-trace -a --filter 'driver == i915 && ret < 0 && dur > 1ms'
+                                               only calls that match; see `ioctl-trace fields`
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
   ioctl-trace decode 0x5413                    what does this number mean?
   ioctl-trace show VIDIOC_G_FMT                all that is known of a request";

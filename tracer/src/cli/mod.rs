@@ -1,6 +1,7 @@
 //! The command line: what the user asks for, and what it is told.
 
 mod args;
+mod fields;
 mod output;
 mod registry;
 mod run;
@@ -32,7 +33,7 @@ pub fn main() -> ExitCode {
     match perform(args) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failure::Usage(message)) => {
-            say(&message);
+            say_with_place(&message);
             ExitCode::from(USAGE)
         }
         Err(run::Failure::Tracing(error)) => {
@@ -79,6 +80,15 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
 /// Says something to the user, who may have closed the terminal meanwhile.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "ioctl-trace: {}", visible(line));
+}
+
+/// Says what is wrong in its first line; those that follow show where.
+fn say_with_place(message: &str) {
+    let mut lines = message.lines();
+    say(lines.next().unwrap_or_default());
+    for line in lines {
+        let _ = writeln!(io::stderr(), "{}", visible(line));
+    }
 }
 
 /// An error with its causes, as far as its own words do not contain them.
