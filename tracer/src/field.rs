@@ -244,7 +244,9 @@ impl FieldId {
             Self::Comm => FieldValue::Text(call.comm.as_bytes().into()),
             Self::Uid => FieldValue::Integer(call.uid.into()),
             Self::Cgroup if call.cgroup == 0 => FieldValue::Absent,
-            Self::Cgroup => FieldValue::text(decoder.cgroup(call.cgroup, call.pid).map(|path| path.to_string())),
+            Self::Cgroup => {
+                FieldValue::text(decoder.cgroup(call.cgroup, call.pid).map(|path| path.to_string()))
+            }
             Self::Fd => FieldValue::Integer(call.fd.into()),
             Self::Path => match file.filter(|file| !file.target.is_empty()) {
                 Some(file) => FieldValue::Text(file.target.as_slice().into()),
@@ -290,8 +292,11 @@ impl FieldId {
                 FieldValue::Texts(symbols.map(|(name, _)| Cow::Owned(name.into_bytes())).collect())
             }
             Self::KernelStack => {
-                let symbols = call.data.kernel_stack.iter().filter_map(|address| decoder.kernel_symbol(*address));
-                FieldValue::Texts(symbols.map(|(symbol, _)| Cow::Owned(symbol.name.as_bytes().to_vec())).collect())
+                let symbols =
+                    call.data.kernel_stack.iter().filter_map(|address| decoder.kernel_symbol(*address));
+                FieldValue::Texts(
+                    symbols.map(|(symbol, _)| Cow::Owned(symbol.name.as_bytes().to_vec())).collect(),
+                )
             }
             Self::Notes => {
                 let notes = event.notes().into_iter();
@@ -354,7 +359,10 @@ mod tests {
         assert_eq!(get(FieldId::Comm), FieldValue::Text(b"stty".as_slice().into()));
         assert_eq!(get(FieldId::Driver), FieldValue::Text(b"pts".as_slice().into()));
         assert_eq!(get(FieldId::Request), FieldValue::Texts(vec![b"TCGETS".as_slice().into()]));
-        assert_eq!((get(FieldId::Ret), get(FieldId::Errno)), (FieldValue::Integer(-25), FieldValue::Integer(25)));
+        assert_eq!(
+            (get(FieldId::Ret), get(FieldId::Errno)),
+            (FieldValue::Integer(-25), FieldValue::Integer(25))
+        );
         assert_eq!(get(FieldId::Direction), FieldValue::Text(b"read".as_slice().into()));
         assert_eq!(get(FieldId::Module), FieldValue::Absent);
     }

@@ -332,7 +332,10 @@ mod tests {
         let (stage, _) = Pipeline::start(script(0..100), stage, Box::new(|_| {})).expect("threads").finish();
         let progress = stage.expect("stage").progress;
         let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
-        assert_eq!((count(&progress.received), count(&progress.filtered), count(&progress.shown)), (100, 95, 5));
+        assert_eq!(
+            (count(&progress.received), count(&progress.filtered), count(&progress.shown)),
+            (100, 95, 5)
+        );
         assert_eq!(*sink.0.lock().expect("lock"), [1, 3, 5, 7, 9]);
     }
 

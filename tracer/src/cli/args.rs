@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(short = 'e', long = "requests", value_name = "REQUESTS", allow_hyphen_values = true, help_heading = WHAT)]
     pub requests: Vec<String>,
 
-    /// Only calls that match: an expression over their fields, such as 'ret < 0 && dur > 1ms'; see below
+    /// Only calls that match: an expression such as 'ret < 0 && dur > 1ms', which `fields --help` explains
     #[arg(long = "filter", value_name = "EXPR", allow_hyphen_values = true, help_heading = WHAT)]
     pub filter: Vec<String>,
 
@@ -166,7 +166,7 @@ Examples:
   ioctl-trace -p 4711 -c                       count until ^C or its end
   ioctl-trace -a -e '@drm,!DRM_IOCTL_VERSION'  every graphics call of the machine but one
   ioctl-trace -a --filter 'driver == i915 && ret < 0 && dur > 1ms'
-                                               only calls that match; see `ioctl-trace fields`
+                                               only calls that match; `ioctl-trace fields` lists what there is
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
   ioctl-trace decode 0x5413                    what does this number mean?
   ioctl-trace show VIDIOC_G_FMT                all that is known of a request";
@@ -257,7 +257,9 @@ mod tests {
         let mut command = Args::command().term_width(100);
         command.build();
         let mut help = String::new();
-        for path in [&["decode"][..], &["list"], &["show"], &["registry"], &["registry", "import"]] {
+        for path in
+            [&["decode"][..], &["list"], &["show"], &["registry"], &["registry", "import"], &["fields"]]
+        {
             let command =
                 path.iter().try_fold(&mut command, |command, name| command.find_subcommand_mut(name));
             help += &format!("{}\n\n", command.expect("a command").render_help());

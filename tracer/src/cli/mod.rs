@@ -33,7 +33,11 @@ pub fn main() -> ExitCode {
     match perform(args) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failure::Usage(message)) => {
-            say_with_place(&message);
+            say(&message);
+            ExitCode::from(USAGE)
+        }
+        Err(run::Failure::Filter(error)) => {
+            say_with_place(&format!("--filter: {error}"));
             ExitCode::from(USAGE)
         }
         Err(run::Failure::Tracing(error)) => {

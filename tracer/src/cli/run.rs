@@ -13,7 +13,7 @@ use crate::{
     command::{Spec, exit_code},
     decode::Detail,
     field::FieldId,
-    filter::Filter,
+    filter::{Filter, FilterError},
     pipeline::End,
     process,
     select::Selection,
@@ -28,6 +28,8 @@ use crate::{
 pub enum Failure {
     /// The command line makes no sense.
     Usage(String),
+    /// An expression is none.
+    Filter(FilterError),
     /// Tracing did not work.
     Tracing(anyhow::Error),
 }
@@ -63,7 +65,8 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     let copies = !args.summary_only
         || !args.output.is_empty()
         || filter.as_ref().is_some_and(|filter| filter.needs_argument() || filter.uses(FieldId::Fds));
-    let full = dashboard || output::needs_devices(&args) || filter.as_ref().is_some_and(Filter::needs_symbols);
+    let full =
+        dashboard || output::needs_devices(&args) || filter.as_ref().is_some_and(Filter::needs_symbols);
     let command =
         (!args.command.is_empty()).then(|| Spec { argv: args.command.clone(), user: args.user.clone() });
     let plan = Plan {
@@ -100,8 +103,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
 fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>, Failure> {
     let mut all: Option<Filter> = None;
     for text in &args.filter {
-        let filter =
-            Filter::parse(text, registry).map_err(|error| Failure::Usage(format!("--filter: {error}")))?;
+        let filter = Filter::parse(text, registry).map_err(Failure::Filter)?;
         all = Some(match all {
             Some(before) => before.and(filter),
             None => filter,
@@ -109,7 +111,11 @@ fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>, Fa
     }
     let missing = [
         (FieldId::Stack, args.stack == 0, "`stack` is known with -k only: add it"),
-        (FieldId::KernelStack, !args.kernel_stack, "`kernel_stack` is known with --kernel-stack only: add it"),
+        (
+            FieldId::KernelStack,
+            !args.kernel_stack,
+            "`kernel_stack` is known with --kernel-stack only: add it",
+        ),
     ];
     let needs = |field| all.as_ref().is_some_and(|filter| filter.uses(field));
     match missing.into_iter().find(|(field, missing, _)| *missing && needs(*field)) {

@@ -114,7 +114,9 @@ impl Check {
             }
             Self::Has(Wanted::Constants(constants)) => {
                 let bits = i128::from(constants.bits);
-                constants.names.is_empty() && bits != 0 && matches!(value, Number::Integer(value) if value & bits == bits)
+                constants.names.is_empty()
+                    && bits != 0
+                    && matches!(value, Number::Integer(value) if value & bits == bits)
             }
             Self::Glob(_) | Self::Regex(_) | Self::Has(_) => false,
         }
@@ -158,7 +160,9 @@ impl Check {
             Self::Exists => true,
             Self::Is(wanted) => wanted.iter().any(|wanted| wanted.equals(value) == Some(true)),
             Self::IsNot(unwanted) => unwanted.iter().all(|unwanted| unwanted.equals(value) == Some(false)),
-            Self::Order(relation, other) => number(value).is_some_and(|number| relation.holds(number, *other)),
+            Self::Order(relation, other) => {
+                number(value).is_some_and(|number| relation.holds(number, *other))
+            }
             Self::Glob(_) | Self::Regex(_) => any_text(value, &mut |text| self.text(text)),
             Self::Has(Wanted::Constants(constants)) => constants.within(value),
             Self::Has(Wanted::Text(part)) => match value {
@@ -221,9 +225,10 @@ impl Constants {
             (Value::Enumeration { value, name, .. }, [wanted]) if self.bits == 0 => Some(match name {
                 Some(name) if **name == *wanted.name => true,
                 // Several names may have one value.
-                Some(name) => wanted.sets.iter().any(|set| {
-                    set.value(&wanted.name) == Some(*value) && set.value(name) == Some(*value)
-                }),
+                Some(name) => wanted
+                    .sets
+                    .iter()
+                    .any(|set| set.value(&wanted.name) == Some(*value) && set.value(name) == Some(*value)),
                 None => false,
             }),
             (Value::Fourcc { name, .. }, [wanted]) if self.bits == 0 => {
@@ -289,7 +294,8 @@ fn any_text(value: &Value, passes: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         Value::Enumeration { name, .. } => name.as_deref().is_some_and(|name| passes(name.as_bytes())),
         Value::Flags { names, .. } => names.iter().any(|name| passes(name.as_bytes())),
         Value::Fourcc { value, name } => {
-            passes(characters(*value).as_bytes()) || name.as_deref().is_some_and(|name| passes(name.as_bytes()))
+            passes(characters(*value).as_bytes())
+                || name.as_deref().is_some_and(|name| passes(name.as_bytes()))
         }
         Value::Device { major, minor } => passes(format!("{major}:{minor}").as_bytes()),
         Value::Ipv4(address) => passes(address.to_string().as_bytes()),

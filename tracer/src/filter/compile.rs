@@ -86,23 +86,30 @@ impl Compiler {
                 let known = FieldId::ALL.iter().flat_map(|id| id.names());
                 let mut close = did_you_mean(name, known);
                 if close.is_empty() {
-                    close = match end < name.len() {
-                        true => "; fields of arguments are written arg.NAME".to_owned(),
-                        false => "; `ioctl-trace fields` lists them".to_owned(),
+                    close = if names::member(root, self.registry).is_ok() {
+                        format!("; of the argument that is `arg.{name}`")
+                    } else {
+                        "; `ioctl-trace fields` lists them".to_owned()
                     };
                 }
                 return Err(Mistake::new(&field.span, format!("there is no field `{name}`{close}")));
             }
         };
-        let path = steps(path).ok_or_else(|| Mistake::new(&field.span, "this is no path, such as arg.msgs[0].len"))?;
+        let path = steps(path)
+            .ok_or_else(|| Mistake::new(&field.span, "this is no path, such as arg.msgs[0].len"))?;
         let mut at = field.span.start + end;
         for step in &path {
             let length = match step {
                 Step::Name(name) => 1 + name.len(),
-                Step::Index(_) | Step::Any => field.value.get(at - field.span.start..).and_then(|rest| rest.find(']')).map_or(1, |end| end + 1),
+                Step::Index(_) | Step::Any => field
+                    .value
+                    .get(at - field.span.start..)
+                    .and_then(|rest| rest.find(']'))
+                    .map_or(1, |end| end + 1),
             };
             if let Step::Name(name) = step {
-                names::member(name, self.registry).map_err(|message| Mistake::new(&(at + 1..at + length), message))?;
+                names::member(name, self.registry)
+                    .map_err(|message| Mistake::new(&(at + 1..at + length), message))?;
             }
             at += length;
         }
@@ -133,6 +140,12 @@ impl Compiler {
             return Err(Mistake::new(&operator.span, message));
         }
         let name = test.field.value.clone();
+        let exact =
+            matches!(operator.value, Operator::Equal | Operator::NotEqual | Operator::In | Operator::NotIn);
+        if id == FieldId::Family && exact {
+            let registry = self.registry;
+            return self.build(test, operator.value, &mut |operand| family(&name, registry, operand));
+        }
         self.build(test, operator.value, &mut |operand| wanted(&name, id, kind, operand))
     }
 
@@ -276,11 +289,19 @@ fn wanted(name: &str, id: FieldId, kind: Kind, operand: &Spanned<Operand>) -> Re
         (Kind::Text | Kind::Texts | Kind::Word(_), Operand::Word(word)) => {
             text(name, id, kind, word.as_bytes(), &operand.span)
         }
-        (Kind::Text | Kind::Texts | Kind::Word(_), Operand::Text(bytes)) => text(name, id, kind, bytes, &operand.span),
-        (Kind::Text | Kind::Texts | Kind::Word(_), _) => mistake(format!("`{name}` holds text: put this in quotes")),
+        (Kind::Text | Kind::Texts | Kind::Word(_), Operand::Text(bytes)) => {
+            text(name, id, kind, bytes, &operand.span)
+        }
+        (Kind::Text | Kind::Texts | Kind::Word(_), _) => {
+            mistake(format!("`{name}` holds text: put this in quotes"))
+        }
         (Kind::Duration, Operand::Number(token::Number::Duration(ns))) => number(*ns),
         // Its own name has the unit.
-        (Kind::Duration, Operand::Number(token::Number::Integer(ns))) if *ns == 0 || name.ends_with("_ns") => number(*ns),
+        (Kind::Duration, Operand::Number(token::Number::Integer(ns)))
+            if *ns == 0 || name.ends_with("_ns") =>
+        {
+            number(*ns)
+        }
         (Kind::Duration, Operand::Number(token::Number::Integer(ns))) => {
             mistake(format!("`{name}` is a duration, which needs a unit: {ns}ns, {ns}us, {ns}ms or {ns}s"))
         }
@@ -290,10 +311,16 @@ fn wanted(name: &str, id: FieldId, kind: Kind, operand: &Spanned<Operand>) -> Re
         (Kind::Time, Operand::Number(token::Number::Float(seconds))) => number((seconds * 1e9) as i128),
         (Kind::Time, Operand::Text(text)) => match time(&String::from_utf8_lossy(text)) {
             Some(ns) => number(ns),
-            None => mistake("this is no time, such as '2026-11-20T23:40:01Z', or '2026-11-20 23:40' here".to_owned()),
+            None => mistake(
+                "this is no time, such as '2026-11-20T23:40:01Z', or '2026-11-20 23:40' here".to_owned(),
+            ),
         },
-        (Kind::Time | Kind::Duration, _) => mistake(format!("`{name}` is a {}, and this is none", kind.as_str())),
-        (Kind::Truth, Operand::Word(word)) if word == "true" || word == "false" => number((word == "true").into()),
+        (Kind::Time | Kind::Duration, _) => {
+            mistake(format!("`{name}` is a {}, and this is none", kind.as_str()))
+        }
+        (Kind::Truth, Operand::Word(word)) if word == "true" || word == "false" => {
+            number((word == "true").into())
+        }
         (Kind::Truth, Operand::Number(token::Number::Integer(value @ (0 | 1)))) => number(*value),
         (Kind::Truth, _) => mistake(format!("`{name}` is true or false")),
         (_, Operand::Number(token::Number::Integer(value))) => number(*value),
@@ -302,19 +329,41 @@ fn wanted(name: &str, id: FieldId, kind: Kind, operand: &Spanned<Operand>) -> Re
             mistake(format!("`{name}` is no duration; the time that a call took is `dur`"))
         }
         (Kind::Errno, Operand::Word(word)) => errno_of(word).map(Wanted::Number).or_else(mistake),
-        (Kind::Errno, Operand::Text(word)) => errno_of(&String::from_utf8_lossy(word)).map(Wanted::Number).or_else(mistake),
+        (Kind::Errno, Operand::Text(word)) => {
+            errno_of(&String::from_utf8_lossy(word)).map(Wanted::Number).or_else(mistake)
+        }
         (_, Operand::Bits(names, bits)) if names.is_empty() => number((*bits).into()),
         (_, Operand::Text(text)) if id == FieldId::Type && text.len() == 1 => {
             number(text.first().copied().unwrap_or_default().into())
         }
         (_, Operand::Word(user)) if id == FieldId::Uid => uid(user).map(Wanted::Number).or_else(mistake),
-        (_, Operand::Text(user)) if id == FieldId::Uid => uid(&String::from_utf8_lossy(user)).map(Wanted::Number).or_else(mistake),
+        (_, Operand::Text(user)) if id == FieldId::Uid => {
+            uid(&String::from_utf8_lossy(user)).map(Wanted::Number).or_else(mistake)
+        }
         // As `ret == ENOTTY` would be: the number is negative there, and the name is not.
         (_, Operand::Word(word)) if id == FieldId::Ret && errno_of(word).is_ok() => {
             mistake(format!("`ret` is a number: errors by name are `errno == {word}`"))
         }
-        (_, Operand::Word(_) | Operand::Text(_) | Operand::Bits(..)) => mistake(format!("`{name}` is a number, and this is none")),
+        (_, Operand::Word(_) | Operand::Text(_) | Operand::Bits(..)) => {
+            mistake(format!("`{name}` is a number, and this is none"))
+        }
     }
+}
+
+/// A family that there is.
+fn family(name: &str, registry: &Registry, operand: &Spanned<Operand>) -> Result<Wanted, Mistake> {
+    let wanted = wanted(name, FieldId::Family, Kind::Texts, operand)?;
+    if let Wanted::Text(text) = &wanted {
+        let text = String::from_utf8_lossy(text);
+        if !registry.families().any(|known| known == text) {
+            let mut close = did_you_mean(&text, registry.families());
+            if close.is_empty() {
+                close = "; `ioctl-trace list --families` shows all".to_owned();
+            }
+            return Err(Mistake::new(&operand.span, format!("no family is named `{text}`{close}")));
+        }
+    }
+    Ok(wanted)
 }
 
 fn text(name: &str, id: FieldId, kind: Kind, bytes: &[u8], span: &Range<usize>) -> Result<Wanted, Mistake> {

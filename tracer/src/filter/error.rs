@@ -26,10 +26,10 @@ const SHOWN: usize = 60;
 
 impl FilterError {
     pub(super) fn new(text: &str, mistake: Mistake) -> Self {
-        Self { message: mistake.message, text: text.to_owned(), span: mistake.span }
+        Self { message: visible(&mistake.message).into_owned(), text: text.to_owned(), span: mistake.span }
     }
 
-    /// What is wrong and what to do, in one line.
+    /// What is wrong and what to do, in one line without control characters.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
@@ -63,6 +63,9 @@ struct Place<'e> {
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.text.trim().is_empty() {
+            return Ok(());
+        }
         let before = self.text.get(..self.span.start).unwrap_or_default();
         let place = self.text.get(self.span.clone()).unwrap_or_default();
         let after = self.text.get(self.span.end..).unwrap_or_default();

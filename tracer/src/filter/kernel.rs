@@ -81,7 +81,9 @@ impl KernelPart {
             wanted.processes = processes.iter().copied().collect();
         }
         // The names there are of threads or of their processes, which is another condition; there is one set.
-        if let Some(comms) = self.comms.as_ref().filter(|set| wanted.comms.is_empty() && set.len() <= MAX_COMMS) {
+        if let Some(comms) =
+            self.comms.as_ref().filter(|set| wanted.comms.is_empty() && set.len() <= MAX_COMMS)
+        {
             wanted.comms = comms.iter().cloned().collect();
         }
         if let Some(uids) = self.uids.as_ref().filter(|set| set.len() <= MAX_UIDS) {
@@ -183,7 +185,9 @@ fn with_names(wanted: impl Fn(&Request) -> bool, numbers: &HashSet<u32>, registr
         if request.parameters().is_some() {
             return Requests::Any;
         }
-        all.extend([event::arch(false), event::arch(true)].into_iter().filter_map(|arch| request.number(arch)));
+        all.extend(
+            [event::arch(false), event::arch(true)].into_iter().filter_map(|arch| request.number(arch)),
+        );
     }
     Requests::Only(all.into_iter().collect())
 }

@@ -44,11 +44,7 @@ use ioctl_registry::{Registry, Request, Value};
 pub use error::FilterError;
 pub use kernel::KernelPart;
 
-use self::{
-    check::Check,
-    compile::Compiler,
-    path::Step,
-};
+use self::{check::Check, compile::Compiler, path::Step};
 use crate::{
     clock::WallClock,
     decode::Decoder,
@@ -233,7 +229,8 @@ impl Evaluation<'_, '_> {
                     FieldId::Out => [None, after.as_ref()],
                     _ => [before.as_ref(), after.as_ref()],
                 };
-                let mut known = sides.into_iter().flatten().filter(|value| !matches!(value, Value::Pointer(_)));
+                let mut known =
+                    sides.into_iter().flatten().filter(|value| !matches!(value, Value::Pointer(_)));
                 known.any(|value| check.part(value, path))
             }
         }

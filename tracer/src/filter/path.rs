@@ -57,11 +57,16 @@ pub(super) fn any(value: &Value, path: &[Step], passes: &mut dyn FnMut(&Value) -
                 member.name.is_empty() && any(&member.value, path, passes)
             }
         }),
-        (Step::Name(name), Value::Variant { name: used, value }) if **used == **name => any(value, rest, passes),
+        (Step::Name(name), Value::Variant { name: used, value }) if **used == **name => {
+            any(value, rest, passes)
+        }
         (_, Value::Variant { value, .. }) => any(value, path, passes),
         (Step::Name(name), Value::Union { members, .. }) => {
             if members.iter().any(|member| *member.name == **name) {
-                members.iter().filter(|member| *member.name == **name).any(|member| any(&member.value, rest, passes))
+                members
+                    .iter()
+                    .filter(|member| *member.name == **name)
+                    .any(|member| any(&member.value, rest, passes))
             } else {
                 members.iter().any(|member| any(&member.value, path, passes))
             }
@@ -102,7 +107,10 @@ mod tests {
         let behind = |value| Value::Pointee { address: 1, value: Box::new(value) };
         let readings = Value::Union {
             bytes: vec![7],
-            members: vec![Member::new("a", Value::Integer(7)), Member::new("b", record(vec![("c", Value::Integer(8))]))],
+            members: vec![
+                Member::new("a", Value::Integer(7)),
+                Member::new("b", record(vec![("c", Value::Integer(8))])),
+            ],
         };
         let value = behind(record(vec![
             ("fmt", variant("pix", record(vec![("width", Value::Integer(640))]))),

@@ -142,7 +142,9 @@ impl Parser {
 
     fn not(&mut self) -> Result<Tree, Mistake> {
         if self.depth >= MAX_DEPTH {
-            return Err(self.mistake(format!("more than {MAX_DEPTH} parentheses and negations within each other")));
+            return Err(
+                self.mistake(format!("more than {MAX_DEPTH} parentheses and negations within each other"))
+            );
         }
         self.depth += 1;
         let tree = if self.eat(Symbol::Not) || self.eat_word("not") {
@@ -213,7 +215,9 @@ impl Parser {
                 Symbol::Glob => Operator::Glob,
                 Symbol::Regex => Operator::Regex,
                 Symbol::Bar => return Err(self.mistake("one `|` joins flags; `or` or `||` is meant perhaps")),
-                Symbol::Not => return Err(self.mistake("`and` or `or` is expected here; `!` stands before a field")),
+                Symbol::Not => {
+                    return Err(self.mistake("`and` or `or` is expected here; `!` stands before a field"));
+                }
                 _ => return Ok(None),
             },
             Some(Token::Word(word)) => match word.as_str() {
@@ -223,7 +227,8 @@ impl Parser {
                 "not" => {
                     self.next += 1;
                     if !self.eat_word("in") {
-                        return Err(self.mistake("`in` is expected here: `not` stands before a field, or as `not in`"));
+                        return Err(self
+                            .mistake("`in` is expected here: `not` stands before a field, or as `not in`"));
                     }
                     return Ok(Some(Operator::NotIn));
                 }
@@ -283,7 +288,9 @@ impl Parser {
             Some(Token::Text(bytes)) => Operand::Text(bytes.clone()),
             Some(Token::Number(number)) => Operand::Number(*number),
             Some(Token::Symbol(Symbol::Open)) => {
-                return Err(self.mistake("a value is expected here; a list goes with `in`, as in `ret in (0, 1)`"));
+                return Err(
+                    self.mistake("a value is expected here; a list goes with `in`, as in `ret in (0, 1)`")
+                );
             }
             _ => return Err(self.mistake("a value is expected here: a number, a name, or a text in quotes")),
         };

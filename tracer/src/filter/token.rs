@@ -106,13 +106,14 @@ fn token(input: &mut Input<'_>, before: Option<&Token>) -> Result<Token, Mistake
     let rest: &str = input;
     let here = |length: usize| start..start + length;
     if rest.starts_with(['"', '\'']) {
-        let length = quoted_length(rest)
-            .ok_or_else(|| Mistake::new(&here(1), "this quote is never closed"))?;
+        let length =
+            quoted_length(rest).ok_or_else(|| Mistake::new(&here(1), "this quote is never closed"))?;
         let inner = rest.get(1..length - 1).unwrap_or_default();
         let bytes = if before == Some(&Token::Symbol(Symbol::Regex)) {
             raw(inner)
         } else {
-            unescaped(inner).map_err(|(at, message)| Mistake::new(&(start + 1 + at.start..start + 1 + at.end), message))?
+            unescaped(inner)
+                .map_err(|(at, message)| Mistake::new(&(start + 1 + at.start..start + 1 + at.end), message))?
         };
         advance(input, length);
         return Ok(Token::Text(bytes));
@@ -241,7 +242,10 @@ fn read_number(text: &str) -> Result<Number, String> {
     if unit.is_empty() {
         return match fraction {
             "" => plain(whole, 10).ok_or_else(wrong),
-            _ => decimal.parse().map(|value: f64| Number::Float(if negative { -value } else { value })).map_err(|_| wrong()),
+            _ => decimal
+                .parse()
+                .map(|value: f64| Number::Float(if negative { -value } else { value }))
+                .map_err(|_| wrong()),
         };
     }
     let find = |units: &[(&str, i128)]| units.iter().find(|(name, _)| *name == unit).map(|(_, scale)| *scale);
@@ -277,7 +281,25 @@ fn quoted_length(text: &str) -> Option<usize> {
 
 /// A regular expression has escapes of its own; only the quotes are ours.
 fn raw(inner: &str) -> Vec<u8> {
-    inner.replace("\\\"", "\"").replace("\\'", "'").into_bytes()
+    let mut bytes = Vec::with_capacity(inner.len());
+    let mut rest = inner.as_bytes();
+    loop {
+        rest = match rest {
+            [b'\\', quote @ (b'"' | b'\''), rest @ ..] => {
+                bytes.push(*quote);
+                rest
+            }
+            [b'\\', escaped, rest @ ..] => {
+                bytes.extend([b'\\', *escaped]);
+                rest
+            }
+            [byte, rest @ ..] => {
+                bytes.push(*byte);
+                rest
+            }
+            [] => return bytes,
+        };
+    }
 }
 
 /// The bytes of a text with escapes, which are those that this program writes.
@@ -308,7 +330,8 @@ fn unescaped(inner: &str) -> Result<Vec<u8>, (std::ops::Range<usize>, String)> {
                     Some('0'..='7') if number(0, octal, 8).is_some() => (1 + octal, number(0, octal, 8)),
                     other => {
                         let length = 1 + other.map_or(0, char::len_utf8);
-                        let message = "this escape is not known; known are \\n \\r \\t \\\\ \\\" \\' \\xHH and \\NNN";
+                        let message =
+                            "this escape is not known; known are \\n \\r \\t \\\\ \\\" \\' \\xHH and \\NNN";
                         return Err((at..at + length, message.to_owned()));
                     }
                 }
@@ -345,7 +368,9 @@ mod tests {
         for (text, number) in cases {
             assert_eq!(read_number(text), Ok(number), "{text}");
         }
-        for wrong in ["1x", "0x", "08", "1.", "1.2.3", "0xfffffffffffffffff", "1e9", "99999999999999999999999999s"] {
+        for wrong in
+            ["1x", "0x", "08", "1.", "1.2.3", "0xfffffffffffffffff", "1e9", "99999999999999999999999999s"]
+        {
             assert!(read_number(wrong).is_err(), "{wrong}");
         }
     }
@@ -355,7 +380,7 @@ mod tests {
         assert_eq!(unescaped(r#"a\n\\\"\x1b\033\0z"#), Ok(b"a\n\\\"\x1b\x1b\0z".to_vec()));
         assert!(unescaped(r"a\q").is_err_and(|(at, _)| at == (1..3)));
         assert!(unescaped(r"\xg0").is_err() && unescaped(r"\777").is_err());
-        assert_eq!(raw(r#"\d+\""#), br#"\d+""#.to_vec());
+        assert_eq!(raw(r#"\d+\"\\'"#), br#"\d+"\\'"#.to_vec());
     }
 
     #[test]

@@ -82,7 +82,8 @@ impl Requests {
                 left.retain(|number| right.contains(number));
                 Self::Only(left)
             }
-            (Self::Only(mut wanted), Self::Except(dropped)) | (Self::Except(dropped), Self::Only(mut wanted)) => {
+            (Self::Only(mut wanted), Self::Except(dropped))
+            | (Self::Except(dropped), Self::Only(mut wanted)) => {
                 let dropped: HashSet<u32> = dropped.into_iter().collect();
                 wanted.retain(|number| !dropped.contains(number));
                 Self::Only(wanted)
@@ -97,7 +98,8 @@ impl Requests {
         match (self, other) {
             (Self::Any, _) | (_, Self::Any) => Self::Any,
             (Self::Only(left), Self::Only(right)) => Self::Only(joined(left, right)),
-            (Self::Only(wanted), Self::Except(mut dropped)) | (Self::Except(mut dropped), Self::Only(wanted)) => {
+            (Self::Only(wanted), Self::Except(mut dropped))
+            | (Self::Except(mut dropped), Self::Only(wanted)) => {
                 let wanted: HashSet<u32> = wanted.into_iter().collect();
                 dropped.retain(|number| !wanted.contains(number));
                 Self::except(dropped)

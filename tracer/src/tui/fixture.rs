@@ -73,6 +73,11 @@ impl Made {
         self
     }
 
+    pub(crate) fn compat(mut self, compat: bool) -> Self {
+        self.0.compat = compat;
+        self
+    }
+
     pub(crate) fn not_open(mut self) -> Self {
         self.0.target = Target::NotOpen;
         self
