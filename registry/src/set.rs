@@ -160,6 +160,29 @@ impl Set {
         self.constants().iter().find(|(name, _)| **name == *constant).map(|(_, value)| *value)
     }
 
+    /// Whether a value has the bits of a constant: all of them, and of a field of several bits exactly those. A constant
+    /// without bits is held by nothing but 0.
+    ///
+    /// ```
+    /// use ioctl_registry::{Arch, Registry};
+    ///
+    /// let modes = Registry::builtin().set("TERMIOS_CFLAG", Arch::X86_64).unwrap();
+    /// assert!(modes.holds(0x30, "CS8") && !modes.holds(0x30, "CS7"));
+    /// ```
+    #[must_use]
+    pub fn holds(&self, value: u64, constant: &str) -> bool {
+        let Constants { bits, fields, .. } = self.read();
+        let plain = bits.iter().filter(|(_, name, _)| **name == *constant);
+        let mut plain = plain.map(|(_, _, flag)| if *flag == 0 { value == 0 } else { value & flag == *flag });
+        let of_fields = || {
+            fields.iter().any(|field| {
+                let wanted = field.values.iter().find(|(name, _)| **name == *constant);
+                wanted.is_some_and(|(_, wanted)| value & field.mask == *wanted)
+            })
+        };
+        plain.next().unwrap_or_else(of_fields)
+    }
+
     /// The names of the bits of a value in the order of the table, and the bits that have none.
     pub(crate) fn flags(&self, value: u64) -> (Vec<Arc<str>>, u64) {
         let Constants { bits, fields, .. } = self.read();
@@ -253,6 +276,14 @@ mod tests {
         let set = set("flags", "A_NEXT=0x80,B_C_ONE=1/0xf,B_C_TWO=2/0xf,D_ONE=0x10/0x10");
         let prefix = |rest| set.prefix_of(rest).map(|prefix| &**prefix);
         assert_eq!((prefix(3), prefix(0), prefix(0x13), prefix(0x10)), (Some("B_C_"), None, None, None));
+    }
+
+    #[test]
+    fn bits_are_held_or_not() {
+        let set = set("flags", "CS7=0x20/0x30,CS8=0x30/0x30,SYNC=0x101000,DSYNC=0x1000,NONE=0");
+        assert!(set.holds(0x30, "CS8") && !set.holds(0x30, "CS7"));
+        assert!(set.holds(0x10_1030, "DSYNC") && !set.holds(0x1000, "SYNC"));
+        assert!(set.holds(0, "NONE") && !set.holds(1, "NONE") && !set.holds(u64::MAX, "OTHER"));
     }
 
     #[test]

@@ -37,6 +37,8 @@ config! {
     by_pid,
     /// Child processes of wanted processes are wanted.
     follow,
+    /// Only calls of processes in the map `PROCESSES` are wanted, whichever are followed.
+    by_process,
     /// Only threads named, or in a process named, as in the map `COMMS` are wanted.
     by_comm,
     /// Only users in the map `UIDS` are wanted.

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::Arc};
 
-use ioctl_registry::DeviceKind;
+use ioctl_registry::{Arch, DeviceKind};
 use ioctl_trace_ebpf::{
     CallRecord, DataRecord, FileIdentity, FileStatus, InFlight, RecordKind, SegmentKind, call_flags,
     file_flags, process_flags,
@@ -10,7 +10,7 @@ use ioctl_trace_ebpf::{
 use lru::LruCache;
 
 use crate::{
-    event::{Call, Comm, Data, File, Outcome, Target},
+    event::{self, Call, Comm, Data, File, Outcome, Target},
     host::Host,
     memory::Image,
     process, raw,
@@ -55,6 +55,8 @@ pub struct Assembler {
     /// What was handed to the calls that have not ended, by thread.
     inputs: LruCache<u32, Input>,
     input_bytes: usize,
+    /// The architecture of native calls.
+    arch: Arch,
 }
 
 /// What a call was given.
@@ -97,11 +99,18 @@ impl Default for Assembler {
             files: LruCache::new(size(MAX_FILES)),
             inputs: LruCache::new(size(MAX_INPUTS)),
             input_bytes: 0,
+            arch: Arch::native(),
         }
     }
 }
 
 impl Assembler {
+    /// For records of a machine with these native calls.
+    #[must_use]
+    pub fn new(arch: Arch) -> Self {
+        Self { arch, ..Self::default() }
+    }
+
     /// Takes the next record of a source.
     pub fn record(&mut self, bytes: &[u8], host: &mut dyn Host) -> Assembled {
         match wire::parse(bytes) {
@@ -200,6 +209,7 @@ impl Assembler {
             request: call.request,
             arg: call.arg,
             compat: call.flags & u32::from(call_flags::COMPAT) != 0,
+            arch: event::arch_of(self.arch, call.flags & u32::from(call_flags::COMPAT) != 0),
             outcome: Outcome::Running,
             target: self.target(&call.file.identity, call.tgid, call.fd, host),
             data: {
@@ -223,6 +233,7 @@ impl Assembler {
             request: record.request,
             arg: record.arg,
             compat: flags & call_flags::COMPAT != 0,
+            arch: event::arch_of(self.arch, flags & call_flags::COMPAT != 0),
             outcome: if flags & call_flags::NO_RESULT != 0 {
                 Outcome::Ended
             } else if flags & call_flags::KILLED != 0 {

@@ -33,6 +33,18 @@ impl WallClock {
         }
     }
 
+    /// The clock of a recording, by the nanoseconds since the epoch at monotonic zero; local times are of this machine's zone.
+    #[must_use]
+    pub fn recorded(epoch_ns: i64) -> Self {
+        Self { offset_ns: i128::from(epoch_ns), zone: TimeZone::system() }
+    }
+
+    /// The monotonic time of a moment; the nearest there is, if it was before monotonic zero.
+    #[must_use]
+    pub fn monotonic(&self, moment: Timestamp) -> u64 {
+        u64::try_from((moment.as_nanosecond() - self.offset_ns).max(0)).unwrap_or(u64::MAX)
+    }
+
     /// A clock for tests: monotonic zero is this many nanoseconds after the epoch, in UTC.
     #[must_use]
     pub fn fixed(epoch_ns: i64) -> Self {
@@ -89,6 +101,8 @@ mod tests {
         let (second, nanos) = clock.epoch(123_456_789);
         assert_eq!((WallClock::utc_second(second).as_str(), nanos), ("2026-11-19T23:40:01", 123_456_789));
         assert_eq!(clock.local_second(second), "23:40:01");
+        let moment = Timestamp::from_second(1_795_131_602).expect("a time");
+        assert_eq!((clock.monotonic(moment), clock.monotonic(Timestamp::UNIX_EPOCH)), (1_000_000_000, 0));
         let mut cache = SecondCache::default();
         assert_eq!(cache.get(5, |s| s.to_string()), "5");
         assert_eq!(cache.get(5, |_| "not asked".to_owned()), "5");

@@ -25,13 +25,21 @@ pub struct Decoder {
     registry: &'static Registry,
     detail: Detail,
     host: Box<dyn Host>,
+    /// The architecture of native calls.
+    arch: Arch,
 }
 
 impl Decoder {
     /// With a registry and the machine that is traced.
     #[must_use]
     pub fn new(registry: &'static Registry, detail: Detail, host: Box<dyn Host>) -> Self {
-        Self { registry, detail, host }
+        Self { registry, detail, host, arch: Arch::native() }
+    }
+
+    /// For calls of a machine with these native calls.
+    #[must_use]
+    pub fn of(self, arch: Arch) -> Self {
+        Self { arch, ..self }
     }
 
     /// The machine that is traced.
@@ -65,9 +73,9 @@ impl Decoder {
     /// What a number means that was counted without telling through which system call table it came: what it is
     /// natively, or else what it is to 32-bit programs.
     pub fn counted_request(&mut self, number: u32, file: &File) -> Lookup<'static> {
-        let native = self.request(number, event::arch(false), file);
+        let native = self.request(number, event::arch_of(self.arch, false), file);
         if native.named().is_empty() {
-            let compat = self.request(number, event::arch(true), file);
+            let compat = self.request(number, event::arch_of(self.arch, true), file);
             if !compat.named().is_empty() {
                 return compat;
             }
@@ -78,7 +86,7 @@ impl Decoder {
     /// What a number means that was counted for something that is no open file.
     #[must_use]
     pub fn without_file(&self, number: u32) -> Lookup<'static> {
-        self.registry.lookup(number, Arch::native(), &ioctl_registry::Device::default())
+        self.registry.lookup(number, self.arch, &ioctl_registry::Device::default())
     }
 
     /// The argument of a call: what the program handed over, and what it got back. Each is `None` where there is nothing
@@ -149,7 +157,7 @@ impl Decoder {
     /// The constant of a socket's family, or its number.
     #[must_use]
     pub fn socket_family(&self, domain: u32) -> Cow<'static, str> {
-        let families = self.registry.set("AF", Arch::native());
+        let families = self.registry.set("AF", self.arch);
         match families.and_then(|families| families.constant(domain.into())) {
             Some(name) => name.into(),
             None => domain.to_string().into(),
@@ -243,6 +251,7 @@ mod tests {
             request: 0x5402,
             arg: 0,
             compat: false,
+            arch: Arch::native(),
             outcome: Outcome::Returned(0),
             target,
             data: Data::default(),

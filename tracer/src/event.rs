@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use ioctl_registry::{Arch, DeviceKind, Lookup};
+use ioctl_registry::{Arch, DeviceKind, Direction, Encoding, Lookup, Request};
 
 use crate::memory::Image;
 
@@ -57,16 +57,22 @@ impl Device {
     /// The kind as one word: `char`, `block`, `socket`, `fifo`, `file`, `dir`, `anon`, `unknown`.
     #[must_use]
     pub const fn kind_name(&self) -> &'static str {
-        match self.kind {
-            DeviceKind::Char => "char",
-            DeviceKind::Block => "block",
-            DeviceKind::Socket => "socket",
-            DeviceKind::Fifo => "fifo",
-            DeviceKind::Regular => "file",
-            DeviceKind::Directory => "dir",
-            DeviceKind::AnonInode => "anon",
-            DeviceKind::Unknown => "unknown",
-        }
+        kind_name(self.kind)
+    }
+}
+
+/// A kind of file as one word.
+#[must_use]
+pub const fn kind_name(kind: DeviceKind) -> &'static str {
+    match kind {
+        DeviceKind::Char => "char",
+        DeviceKind::Block => "block",
+        DeviceKind::Socket => "socket",
+        DeviceKind::Fifo => "fifo",
+        DeviceKind::Regular => "file",
+        DeviceKind::Directory => "dir",
+        DeviceKind::AnonInode => "anon",
+        DeviceKind::Unknown => "unknown",
     }
 }
 
@@ -154,6 +160,8 @@ pub struct Call {
     pub arg: u64,
     /// The call came through the 32-bit system call table.
     pub compat: bool,
+    /// The architecture whose numbers and layouts hold for it.
+    pub arch: Arch,
     /// How it ended.
     pub outcome: Outcome,
     /// What `fd` was.
@@ -186,16 +194,21 @@ pub struct Data {
 impl Call {
     /// The architecture whose numbers and layouts hold for this call.
     #[must_use]
-    pub fn arch(&self) -> Arch {
-        arch(self.compat)
+    pub const fn arch(&self) -> Arch {
+        self.arch
     }
+}
+
+/// The architecture of native calls of a machine, or of those through its 32-bit system call table.
+#[must_use]
+pub fn arch_of(native: Arch, compat: bool) -> Arch {
+    if compat { native.compat().unwrap_or(native) } else { native }
 }
 
 /// The architecture of calls through the native system call table, or of those through the 32-bit one.
 #[must_use]
 pub fn arch(compat: bool) -> Arch {
-    let native = Arch::native();
-    if compat { native.compat().unwrap_or(native) } else { native }
+    arch_of(Arch::native(), compat)
 }
 
 /// A task's name.
@@ -230,5 +243,55 @@ impl Event {
     #[must_use]
     pub fn device(&self) -> Option<&Device> {
         self.call.target.file()?.device.get()
+    }
+
+    /// The request, where nothing else can be meant.
+    #[must_use]
+    pub const fn certain(&self) -> Option<&'static Request> {
+        if let Lookup::Exact(named) = &self.request { Some(named.request) } else { None }
+    }
+
+    /// Which way the argument travels. A number older than the scheme does not say; its request may.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        let stated = || Encoding::of(self.call.request, self.call.arch()).dir;
+        self.certain().and_then(Request::dir).unwrap_or_else(stated)
+    }
+
+    /// What is incomplete or unusual about this call, in words that stay the same.
+    #[must_use]
+    pub fn notes(&self) -> Vec<&'static str> {
+        let mut notes = Vec::new();
+        match self.call.outcome {
+            Outcome::Returned(_) => {}
+            Outcome::Killed(_) => notes.push("killed before the call returned"),
+            Outcome::Ended => notes.push("ended inside the call"),
+            Outcome::Running => notes.push("still running when tracing stopped"),
+        }
+        match self.call.target {
+            Target::File(_) => {}
+            Target::NotOpen => notes.push("fd not open"),
+            Target::Unreadable => notes.push("file not readable"),
+        }
+        let data = &self.call.data;
+        let of_data = [
+            (data.input_lost, "input lost"),
+            (data.input_late && !data.input.is_empty(), "input read after the call"),
+            (data.input.truncated, "input truncated"),
+            (data.input.unreadable, "input not readable as a whole"),
+            (data.output.truncated, "output truncated"),
+            (data.output.unreadable, "output not readable as a whole"),
+            (data.incomplete, "not all pointers followed"),
+        ];
+        notes.extend(of_data.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note));
+        if let Some(file) = self.call.target.file() {
+            let of_file = [
+                (file.target.is_empty(), "path not known"),
+                (file.truncated, "path truncated"),
+                (file.deleted, "file deleted"),
+            ];
+            notes.extend(of_file.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note));
+        }
+        notes
     }
 }

@@ -135,7 +135,7 @@ fn entries<M: SerializeMap>(map: &mut M, members: &[Member]) -> Result<(), M::Er
 }
 
 /// The characters of a code; `.` for those that cannot be seen.
-fn characters(code: u32) -> String {
+pub(crate) fn characters(code: u32) -> String {
     let visible = |byte: u8| if byte.is_ascii_graphic() || byte == b' ' { char::from(byte) } else { '.' };
     // The highest bit tells the order of the bytes.
     (code & (u32::MAX >> 1)).to_le_bytes().map(visible).iter().collect()
@@ -153,7 +153,8 @@ impl Serialize for Integer {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread::{Builder, JoinHandle},
     time::Duration,
@@ -17,6 +17,8 @@ use crate::{
     assemble::{Assembled, Assembler},
     decode::Decoder,
     event::Event,
+    filter::Filter,
+    recording::Writer,
     select::Selection,
     sink::Sink,
     source::{Batch, Source},
@@ -26,6 +28,9 @@ use crate::{
 const QUEUE: usize = 32;
 /// How long the reader sleeps when nothing comes; this is the delay with which calls appear.
 const POLL: Duration = Duration::from_millis(10);
+
+/// Outputs are flushed this often when nothing comes.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Why the outputs ended.
 #[derive(Debug)]
@@ -57,12 +62,39 @@ pub struct Stage {
     pub assembler: Assembler,
     /// Gives them meaning.
     pub decoder: Decoder,
-    /// What the user wants to see.
+    /// The requests that the user wants to see.
     pub selection: Selection,
+    /// The calls that the user wants to see; `None` for all of them.
+    pub filter: Option<Filter>,
+    /// When the calls began that the user wants to see.
+    pub window: Window,
     /// Where it goes.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Keeps the records themselves.
+    pub recorder: Option<Writer>,
     /// What was done.
     pub progress: Arc<Progress>,
+}
+
+/// Nanoseconds of `CLOCK_MONOTONIC`, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first.
+    pub first_ns: u64,
+    /// The last.
+    pub last_ns: u64,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { first_ns: 0, last_ns: u64::MAX }
+    }
+}
+
+impl Window {
+    const fn has(self, time_ns: u64) -> bool {
+        self.first_ns <= time_ns && time_ns <= self.last_ns
+    }
 }
 
 impl Stage {
@@ -78,6 +110,9 @@ impl Stage {
                     self.progress.received.fetch_add(1, Ordering::Relaxed);
                     let event = self.decoder.call(call);
                     self.event(&event)?;
+                    if self.recorder.is_some() {
+                        self.ask(&event);
+                    }
                 }
                 Assembled::ProcessEnded => ended = true,
                 // This one is urgent: until it is acted upon calls are missed.
@@ -88,6 +123,12 @@ impl Stage {
                     log::debug!("damaged record: {error}");
                 }
             }
+            if let Some(recorder) = &mut self.recorder {
+                for fact in self.decoder.host().new_facts() {
+                    recorder.fact(&fact);
+                }
+                recorder.record(record)?;
+            }
         }
         self.flush()?;
         if ended {
@@ -96,12 +137,30 @@ impl Stage {
         Ok(())
     }
 
+    /// Asks of the machine what any output could want to know of a call, so that the recording has the answers.
+    fn ask(&mut self, event: &Event) {
+        let call = &event.call;
+        let others = call.data.files.iter().filter_map(|(_, target)| target.file());
+        for file in call.target.file().into_iter().chain(others) {
+            self.decoder.device(file);
+        }
+        self.decoder.cgroup(call.cgroup, call.pid);
+        self.decoder.user_stack(call.pid, &call.data.user_stack);
+        for address in &call.data.kernel_stack {
+            self.decoder.kernel_symbol(*address);
+        }
+    }
+
     /// Writes one event, if it is wanted.
     ///
     /// # Errors
     /// The first output that cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
-        if !self.selection.wants(event.call.request, &event.request) {
+        let filter = self.filter.as_ref();
+        if !self.window.has(event.call.start_ns)
+            || !self.selection.wants(event.call.request, &event.request)
+            || filter.is_some_and(|filter| !filter.matches(event, &mut self.decoder))
+        {
             self.progress.filtered.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
@@ -116,7 +175,8 @@ impl Stage {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.sinks.iter_mut().try_for_each(|sink| sink.flush())
+        self.sinks.iter_mut().try_for_each(|sink| sink.flush())?;
+        self.recorder.as_mut().map_or(Ok(()), Writer::tick)
     }
 }
 
@@ -170,10 +230,19 @@ impl Pipeline {
         self.reader.is_finished() || self.writer.is_finished()
     }
 
+    /// Waits until the source has ended by itself.
+    pub fn complete(self) -> (Option<Stage>, End) {
+        self.join()
+    }
+
     /// Lets the reader take what is left in the source and ends both threads. Gives back the stage, to add what is
     /// known only afterwards, and how it went.
     pub fn finish(self) -> (Option<Stage>, End) {
         self.stop.store(true, Ordering::Release);
+        self.join()
+    }
+
+    fn join(self) -> (Option<Stage>, End) {
         let crashed = || End::Output(io::Error::other("a thread of the tracer panicked"));
         let read = self.reader.join();
         match (read, self.writer.join()) {
@@ -212,7 +281,15 @@ fn write_all(
     used: &SyncSender<Batch>,
     notify: &dyn Fn(News),
 ) -> End {
-    while let Ok(batch) = incoming.recv() {
+    loop {
+        let batch = match incoming.recv_timeout(IDLE) {
+            Ok(batch) => batch,
+            Err(RecvTimeoutError::Disconnected) => return End::Complete,
+            Err(RecvTimeoutError::Timeout) => match stage.flush() {
+                Ok(()) => continue,
+                Err(error) => return End::Output(error),
+            },
+        };
         if let Err(error) = stage.batch(&batch, notify) {
             return End::Output(error);
         }
@@ -221,7 +298,6 @@ fn write_all(
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
         }
     }
-    End::Complete
 }
 
 #[cfg(test)]
@@ -264,6 +340,9 @@ mod tests {
             decoder: Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default())),
             selection: Selection::parse(Some(selection).filter(|s| !s.is_empty()), Registry::builtin())
                 .expect("selection"),
+            filter: None,
+            window: Window::default(),
+            recorder: None,
             sinks: vec![Box::new(sink)],
             progress: Arc::default(),
         }
@@ -315,6 +394,21 @@ mod tests {
         assert_eq!((count(&progress.damaged), count(&progress.filtered), count(&progress.shown)), (1, 1, 1));
         assert!(ended.load(Ordering::Relaxed), "the end of a process was told");
         assert_eq!(*sink.0.lock().expect("lock"), [0x5413]);
+    }
+
+    #[test]
+    fn what_does_not_match_is_counted() {
+        let sink = Collect::default();
+        let filter = Filter::parse("errno == EPERM and number < 10", Registry::builtin()).expect("filter");
+        let stage = Stage { filter: Some(filter), ..stage(sink.clone(), "") };
+        let (stage, _) = Pipeline::start(script(0..100), stage, Box::new(|_| {})).expect("threads").finish();
+        let progress = stage.expect("stage").progress;
+        let count = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        assert_eq!(
+            (count(&progress.received), count(&progress.filtered), count(&progress.shown)),
+            (100, 95, 5)
+        );
+        assert_eq!(*sink.0.lock().expect("lock"), [1, 3, 5, 7, 9]);
     }
 
     #[test]

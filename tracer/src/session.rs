@@ -24,13 +24,15 @@ use crate::{
     clock::monotonic_ns,
     command::{self, CommandError, Spec},
     decode::{Decoder, Detail},
-    host::LiveHost,
-    pipeline::{End, News, Pipeline, Progress, Stage},
+    filter::Filter,
+    host::{Host, LiveHost, Remembering},
+    pipeline::{End, News, Pipeline, Progress, Stage, Window},
     process,
+    recording::{self, Closing, Writer},
     select::Selection,
     sink::{Sink, summary::Summary},
     source::{
-        Accounts,
+        Accounts, Batch,
         live::{KernelLog, Live, LiveError, Setup, ensure_tracefs},
     },
     symbols::Symbols,
@@ -46,8 +48,12 @@ pub struct Plan {
     pub command: Option<Spec>,
     /// The requests that are wanted.
     pub selection: Selection,
+    /// The calls that are wanted; `None` for all of them.
+    pub filter: Option<Filter>,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Keeps the records themselves.
+    pub recorder: Option<Writer>,
     /// How much to find out about each device.
     pub detail: Detail,
     /// Called when tracing has begun.
@@ -174,11 +180,16 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     if plan.setup.user_stack {
         host.expect_stacks();
     }
-    let decoder = Decoder::new(plan.registry, plan.detail, Box::new(host));
+    let host: Box<dyn Host> =
+        if plan.recorder.is_some() { Box::new(Remembering::new(host)) } else { Box::new(host) };
+    let decoder = Decoder::new(plan.registry, plan.detail, host);
     let stage = Stage {
         assembler: Assembler::default(),
         decoder,
         selection: std::mem::take(&mut plan.selection),
+        filter: plan.filter.take(),
+        window: Window::default(),
+        recorder: plan.recorder.take(),
         sinks: std::mem::take(&mut plan.sinks),
         progress: Arc::clone(&progress),
     };
@@ -400,12 +411,14 @@ fn conclude(
         return Ok(());
     }
     let now = monotonic_ns();
-    let mut written = Ok(());
+    let mut running = Batch::default();
     for (tid, call) in live.in_flight() {
-        let call = stage.assembler.in_flight(tid, &call, now, stage.decoder.host());
-        let event = stage.decoder.call(call);
-        written = written.and_then(|()| stage.event(&event));
+        running.push(&recording::running_record(tid, &call, now));
     }
+    let received = report.progress.received.load(Ordering::Relaxed);
+    let written = stage.batch(&running, &|_| {});
+    // They were not delivered: they did not end.
+    report.progress.received.store(received, Ordering::Relaxed);
     if summary_only {
         let mut summary = Summary::default();
         for (key, value) in live.summary()? {
@@ -417,7 +430,10 @@ fn conclude(
         report.summary = Some(summary);
     }
     let finished = stage.sinks.iter_mut().try_for_each(|sink| sink.finish());
-    if let Err(error) = written.and(finished) {
+    let elapsed = u64::try_from(report.elapsed.as_nanos()).unwrap_or(u64::MAX);
+    let closing = Closing::of(&report.accounts, elapsed);
+    let recorded = stage.recorder.as_mut().map_or(Ok(()), |recorder| recorder.finish(&closing));
+    if let Err(error) = written.and(finished).and(recorded) {
         report.end = End::Output(error);
     }
     Ok(())

@@ -163,3 +163,22 @@ fn an_imported_header_names_its_requests() {
         (Some(2), "ioctl-trace: no ioctl request is named `ACME_SUBMTI`; did you mean `ACME_SUBMIT`?\n")
     );
 }
+
+#[test]
+fn a_mistake_in_a_filter_is_shown_in_its_place() {
+    let (code, out, err) = run(&["--filter", "ret < 0 && drvier == i915", "-a"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    let place = "  ret < 0 && drvier == i915\n             ^^^^^^\n";
+    assert_eq!(
+        err,
+        format!("ioctl-trace: --filter: there is no field `drvier`; did you mean `driver`?\n{place}")
+    );
+    let (code, _, err) = run(&["--filter", "stack has main", "-a"]);
+    assert_eq!(
+        (code, err.as_str()),
+        (Some(2), "ioctl-trace: --filter: `stack` is known with -k only: add it\n")
+    );
+    let (code, out, _) = run(&["fields"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("example: arg.flags has O_CLOEXEC"), "{out}");
+}

@@ -4,7 +4,7 @@ use ioctl_trace_ebpf::RequestMode;
 
 use super::{
     current::Task,
-    maps::{CGROUPS, COMMS, REQUESTS, TARGETS, UIDS},
+    maps::{CGROUPS, COMMS, PROCESSES, REQUESTS, TARGETS, UIDS},
     read::config,
 };
 
@@ -15,6 +15,7 @@ const MAX_CGROUPS: u32 = 16;
 #[inline(always)]
 pub fn wanted(task: Task, request: u32) -> bool {
     (config!(by_pid) == 0 || is_target(task.tgid()))
+        && (config!(by_process) == 0 || PROCESSES.get_ptr(task.tgid()).is_some())
         && request_wanted(request)
         && (config!(by_uid) == 0 || contains_uid(task.uid()))
         && (config!(by_comm) == 0 || comm_wanted(task))

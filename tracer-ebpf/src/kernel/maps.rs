@@ -37,6 +37,9 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 /// Wanted processes, by process id.
 #[map]
 pub static TARGETS: HashMap<u32, u32> = HashMap::with_max_entries(65_536, BPF_F_NO_PREALLOC);
+/// Processes whose calls are wanted. Unlike `TARGETS` it does not change: neither children nor ends matter to it.
+#[map]
+pub static PROCESSES: HashMap<u32, u32> = HashMap::with_max_entries(1_024, BPF_F_NO_PREALLOC);
 /// Wanted names.
 #[map]
 pub static COMMS: HashMap<[u8; COMM_LEN], u32> = HashMap::with_max_entries(64, BPF_F_NO_PREALLOC);

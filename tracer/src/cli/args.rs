@@ -1,12 +1,14 @@
 //! The options. Their names and meanings are stable, and those that strace has mean what they mean there.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Parser, ValueEnum};
 
 use ioctl_trace_ebpf::MAX_CAPTURE;
 
-use super::registry::Action;
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+
+use super::{registry::Action, replay::Mode};
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
 ///
@@ -49,6 +51,10 @@ pub struct Args {
     /// Only these requests: names, globs, numbers, @families; ! negates
     #[arg(short = 'e', long = "requests", value_name = "REQUESTS", allow_hyphen_values = true, help_heading = WHAT)]
     pub requests: Vec<String>,
+
+    /// Only calls that match: an expression such as 'ret < 0 && dur > 1ms', which `fields --help` explains
+    #[arg(long = "filter", value_name = "EXPR", allow_hyphen_values = true, help_heading = WHAT)]
+    pub filter: Vec<String>,
 
     /// Write to FILE ("-": standard output); its name ends in the format: .txt, .jsonl
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
@@ -134,6 +140,30 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", default_value = "8M", value_parser = parse_size, help_heading = OUTPUT)]
     pub buffer: u32,
 
+    /// Begin a new recording when one has this size: run.iotrace, run.1.iotrace, …
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = FILES)]
+    pub rotate_size: Option<u32>,
+
+    /// Begin a new recording after this time: 30s, 10m, 2h
+    #[arg(long, value_name = "TIME", value_parser = parse_span, help_heading = FILES)]
+    pub rotate_time: Option<Duration>,
+
+    /// Keep so many recordings of a series and remove those before
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), help_heading = FILES)]
+    pub keep: Option<u32>,
+
+    /// Replay: only calls from this time on, 2026-11-20T23:40:01Z or local 2026-11-20T23:40:01
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, help_heading = FILES)]
+    pub from: Option<Timestamp>,
+
+    /// Replay: only calls up to this time
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, help_heading = FILES)]
+    pub to: Option<Timestamp>,
+
+    /// Whether to trace, to record or to replay
+    #[arg(skip)]
+    pub mode: Mode,
+
     /// Add the requests of this file to those that are known; repeatable
     #[arg(long = "registry", value_name = "FILE", global = true, help_heading = REGISTRY)]
     pub vendor_files: Vec<PathBuf>,
@@ -151,9 +181,10 @@ const WHOM: &str = "Whom to trace (conditions of different kinds must all hold)"
 const WHAT: &str = "What to trace";
 const OUTPUT: &str = "Output";
 const LINES: &str = "Lines, as in strace";
+const FILES: &str = "Recordings";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | registry import HEADER -o FILE";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -161,7 +192,11 @@ Examples:
   ioctl-trace -p $(pidof qemu-system-x86_64)   watch a running process on a dashboard
   ioctl-trace -p 4711 -c                       count until ^C or its end
   ioctl-trace -a -e '@drm,!DRM_IOCTL_VERSION'  every graphics call of the machine but one
+  ioctl-trace -a --filter 'driver == i915 && ret < 0 && dur > 1ms'
+                                               only calls that match; `ioctl-trace fields` lists what there is
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
+  ioctl-trace record -o run.iotrace -- ./app   keep everything, to look at it later
+  ioctl-trace replay run.iotrace -e '@drm' -c  without root, on any machine
   ioctl-trace decode 0x5413                    what does this number mean?
   ioctl-trace show VIDIOC_G_FMT                all that is known of a request";
 
@@ -230,6 +265,25 @@ fn parse_size(text: &str) -> Result<u32, String> {
     }
 }
 
+/// A time as `10m` or `1h 30m`.
+fn parse_span(text: &str) -> Result<Duration, String> {
+    let span: Option<SignedDuration> = text.parse().ok();
+    let span = span.and_then(|span| Duration::try_from(span).ok()).filter(|span| !span.is_zero());
+    span.ok_or_else(|| format!("`{text}` is no time: write 30s, 10m or 2h"))
+}
+
+/// A moment with its zone, or in the local one.
+fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse() {
+        return Ok(moment);
+    }
+    let local: Option<DateTime> = text.parse().ok();
+    let moment = local.and_then(|local| local.to_zoned(TimeZone::system()).ok());
+    moment
+        .map(|moment| moment.timestamp())
+        .ok_or_else(|| format!("`{text}` is no time: write 2026-11-20T23:40:01, with Z for UTC"))
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -251,7 +305,9 @@ mod tests {
         let mut command = Args::command().term_width(100);
         command.build();
         let mut help = String::new();
-        for path in [&["decode"][..], &["list"], &["show"], &["registry"], &["registry", "import"]] {
+        for path in
+            [&["decode"][..], &["list"], &["show"], &["registry"], &["registry", "import"], &["fields"]]
+        {
             let command =
                 path.iter().try_fold(&mut command, |command, name| command.find_subcommand_mut(name));
             help += &format!("{}\n\n", command.expect("a command").render_help());

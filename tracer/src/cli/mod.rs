@@ -1,8 +1,10 @@
 //! The command line: what the user asks for, and what it is told.
 
 mod args;
+mod fields;
 mod output;
 mod registry;
+mod replay;
 mod run;
 
 use std::{
@@ -15,6 +17,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser:
 pub use args::Args;
 
 use crate::escape::visible;
+use replay::Mode;
 
 /// Exit code when tracing failed.
 const FAILED: u8 = 1;
@@ -24,15 +27,26 @@ const USAGE: u8 = 2;
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let matches = Args::command().get_matches();
+    let (mode, words) = match Mode::take(std::env::args_os().collect()) {
+        Ok(taken) => taken,
+        Err(message) => {
+            say(&message);
+            return ExitCode::from(USAGE);
+        }
+    };
+    let matches = Args::command().get_matches_from(words);
     let args = match checked(&matches) {
-        Ok(args) => args,
+        Ok(args) => Args { mode, ..args },
         Err(error) => error.format(&mut Args::command()).exit(),
     };
     match perform(args) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failure::Usage(message)) => {
             say(&message);
+            ExitCode::from(USAGE)
+        }
+        Err(run::Failure::Filter(error)) => {
+            say_with_place(&format!("--filter: {error}"));
             ExitCode::from(USAGE)
         }
         Err(run::Failure::Tracing(error)) => {
@@ -72,13 +86,25 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
     let known = registry::open(&args.vendor_files)?;
     match &args.action {
         Some(action) => registry::run(action, known).map(|()| 0),
-        None => run::run(args, known),
+        None => match &args.mode {
+            Mode::Replay(file) => replay::run(&file.clone(), &args, known),
+            Mode::Trace | Mode::Record => run::run(args, known),
+        },
     }
 }
 
 /// Says something to the user, who may have closed the terminal meanwhile.
 fn say(line: &str) {
     let _ = writeln!(io::stderr(), "ioctl-trace: {}", visible(line));
+}
+
+/// Says what is wrong in its first line; those that follow show where.
+fn say_with_place(message: &str) {
+    let mut lines = message.lines();
+    say(lines.next().unwrap_or_default());
+    for line in lines {
+        let _ = writeln!(io::stderr(), "{}", visible(line));
+    }
 }
 
 /// An error with its causes, as far as its own words do not contain them.

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     clock::WallClock,
+    recording::is_recording,
     sink::{
         Sink,
         jsonl::Jsonl,
@@ -50,15 +51,14 @@ pub fn colored(choice: Color, terminal: bool) -> bool {
 ///
 /// # Errors
 /// When a file's format is not clear, or it cannot be created.
-pub fn sinks(args: &Args, lines: bool) -> Result<Vec<Box<dyn Sink>>, Failure> {
-    let clock = WallClock::system();
+pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    for path in &args.output {
+    for path in args.output.iter().filter(|path| !is_recording(path)) {
         let stdout = path.as_os_str() == "-";
         let format = args.format.or_else(|| if stdout { Some(Format::Text) } else { by_name(path) });
         let format = format.ok_or_else(|| {
             Failure::Usage(format!(
-                "the format of `{}` is not clear: end its name in .txt or .jsonl, or add --format",
+                "the format of `{}` is not clear: end its name in .txt, .jsonl or .iotrace, or add --format",
                 path.display()
             ))
         })?;
@@ -69,11 +69,11 @@ pub fn sinks(args: &Args, lines: bool) -> Result<Vec<Box<dyn Sink>>, Failure> {
                 .map_err(|e| Failure::Tracing(anyhow::anyhow!("cannot create `{}`: {e}", path.display())))?;
             (Box::new(file), false)
         };
-        sinks.push(sink(args, format, out, terminal, &clock));
+        sinks.push(sink(args, format, out, terminal, clock));
     }
     if lines && sinks.is_empty() && !args.summary_only {
         let format = args.format.unwrap_or(Format::Text);
-        sinks.push(sink(args, format, stream(args), stream_is_terminal(args), &clock));
+        sinks.push(sink(args, format, stream(args), stream_is_terminal(args), clock));
     }
     if args.summary {
         sinks.push(Box::new(SummarySink::new(stream(args))));

@@ -8,10 +8,13 @@ use std::{
 use ioctl_registry::Registry;
 use nix::unistd::User;
 
-use super::{args::Args, output, say};
+use super::{args::Args, output, replay, replay::Mode, say};
 use crate::{
+    clock::WallClock,
     command::{Spec, exit_code},
     decode::Detail,
+    field::FieldId,
+    filter::{Filter, FilterError},
     pipeline::End,
     process,
     select::Selection,
@@ -26,6 +29,8 @@ use crate::{
 pub enum Failure {
     /// The command line makes no sense.
     Usage(String),
+    /// An expression is none.
+    Filter(FilterError),
     /// Tracing did not work.
     Tracing(anyhow::Error),
 }
@@ -43,15 +48,36 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     let selection = Selection::parse(args.requests.iter().map(String::as_str), registry)
         .map_err(|e| Failure::Usage(e.to_string()))?;
+    let filter = filter(&args, registry)?;
     let requests = selection.numbers(registry);
-    let wanted = wanted(&args, requests)?;
-    let dashboard =
-        args.command.is_empty() && !args.no_tui && !args.summary_only && io::stdout().is_terminal();
-    let summary_only = args.summary_only && args.output.is_empty();
-    let mut sinks = output::sinks(&args, !dashboard)?;
+    let mut wanted = wanted(&args, requests)?;
+    if let Some(filter) = &filter {
+        filter.kernel_part(registry).restrict(&mut wanted);
+    }
+    let dashboard = args.mode == Mode::Trace
+        && args.command.is_empty()
+        && !args.no_tui
+        && !args.summary_only
+        && io::stdout().is_terminal();
+    // The kernel counts by request and device: what else a filter asks about it does not keep.
+    let summary_only = args.summary_only && args.output.is_empty() && filter.is_none();
+    if args.from.is_some() || args.to.is_some() {
+        return Err(Failure::Usage("--from and --to are for `replay`".to_owned()));
+    }
+    let clock = WallClock::system();
+    let recorder = replay::recorder(&args, registry, &clock)?;
+    let mut sinks = output::sinks(&args, !dashboard && recorder.is_none(), &clock)?;
     if args.summary_only && !summary_only {
         sinks.push(Box::new(crate::sink::summary::SummarySink::new(output::stream(&args))));
     }
+    // Nobody looks into the memory of calls that are only counted.
+    let copies = !args.summary_only
+        || !args.output.is_empty()
+        || filter.as_ref().is_some_and(|filter| filter.needs_argument() || filter.uses(FieldId::Fds));
+    let full = recorder.is_some()
+        || dashboard
+        || output::needs_devices(&args)
+        || filter.as_ref().is_some_and(Filter::needs_symbols);
     let command =
         (!args.command.is_empty()).then(|| Spec { argv: args.command.clone(), user: args.user.clone() });
     let plan = Plan {
@@ -59,7 +85,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         setup: Setup {
             wanted,
             summary_only,
-            max_bytes: args.max_bytes,
+            max_bytes: if copies { args.max_bytes } else { 0 },
             user_stack: args.stack > 0,
             kernel_stack: args.kernel_stack,
             buffer_bytes: args.buffer,
@@ -67,8 +93,10 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         },
         command,
         selection,
+        filter,
         sinks,
-        detail: if dashboard || output::needs_devices(&args) { Detail::Full } else { Detail::AsNeeded },
+        recorder,
+        detail: if full { Detail::Full } else { Detail::AsNeeded },
         attached: (!dashboard && args.command.is_empty() && args.quiet == 0)
             .then(|| Box::new(greeting(&args)) as _),
         watcher: None,
@@ -81,6 +109,31 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         session::run(plan, &stop)?
     };
     conclude(&args, &report)
+}
+
+/// What all `--filter` options want together.
+pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>, Failure> {
+    let mut all: Option<Filter> = None;
+    for text in &args.filter {
+        let filter = Filter::parse(text, registry).map_err(Failure::Filter)?;
+        all = Some(match all {
+            Some(before) => before.and(filter),
+            None => filter,
+        });
+    }
+    let missing = [
+        (FieldId::Stack, args.stack == 0, "`stack` is known with -k only: add it"),
+        (
+            FieldId::KernelStack,
+            !args.kernel_stack,
+            "`kernel_stack` is known with --kernel-stack only: add it",
+        ),
+    ];
+    let needs = |field| all.as_ref().is_some_and(|filter| filter.uses(field));
+    match missing.into_iter().find(|(field, missing, _)| *missing && needs(*field)) {
+        Some((_, _, remedy)) => Err(Failure::Usage(format!("--filter: {remedy}"))),
+        None => Ok(all),
+    }
 }
 
 /// Says that tracing has begun.
@@ -128,6 +181,10 @@ fn closing(report: &Report, quiet: u8) -> Vec<String> {
         let failed = p.failed.load(Ordering::Relaxed);
         if failed > 0 {
             line.push_str(&format!(", {failed} failed"));
+        }
+        let filtered = p.filtered.load(Ordering::Relaxed);
+        if filtered > 0 {
+            line.push_str(&format!(", {filtered} filtered out"));
         }
         line.push_str(&format!(", {} lost", a.lost()));
         if a.in_flight() > 0 {
@@ -207,6 +264,7 @@ fn wanted(args: &Args, requests: Requests) -> Result<Wanted, Failure> {
         pids: by_process.then_some(pids),
         own_children: !args.command.is_empty(),
         follow: !args.no_follow,
+        processes: Vec::new(),
         comms: args.comm.clone(),
         uids: args.uid.iter().map(|name| uid(name)).collect::<Result<_, _>>()?,
         cgroups: args.cgroup.clone(),

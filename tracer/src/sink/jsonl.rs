@@ -16,7 +16,7 @@ use crate::{
     decode::Decoder,
     errno,
     escape::is_plain,
-    event::{Call, Device, Event, File, Outcome, Target},
+    event::{Call, Device, Event, File},
     json::Decoded,
     stack::Frame,
 };
@@ -149,7 +149,7 @@ impl<W: Write + Send> Sink for Jsonl<W> {
             fd: call.fd,
             path: path.as_deref(),
             device,
-            request: request_json(call, &event.request),
+            request: request_json(event),
             arg: format!("{:#x}", call.arg),
             r#in: known(before),
             out: known(after),
@@ -161,7 +161,7 @@ impl<W: Write + Send> Sink for Jsonl<W> {
             fds: fds(call),
             stack: stack(call, decoder),
             kernel_stack: kernel_stack(call, decoder),
-            notes: notes(event, file),
+            notes: event.notes(),
         };
         self.line.clear();
         line.serialize(&mut serde_json::Serializer::with_formatter(&mut self.line, Visible))?;
@@ -257,61 +257,21 @@ fn device_json<'f>(file: &'f File, decoder: &mut Decoder) -> DeviceJson<'f> {
     }
 }
 
-fn request_json(call: &Call, request: &Lookup<'static>) -> RequestJson<'static> {
+fn request_json(event: &Event) -> RequestJson<'static> {
+    let (call, request) = (&event.call, &event.request);
     let number = call.request;
     let encoding = Encoding::of(number, call.arch());
     let certain = if let Lookup::Exact(named) = request { Some(named.request) } else { None };
-    // A number older than the scheme says nothing of the way that its argument travels.
-    let dir = certain.and_then(ioctl_registry::Request::dir).unwrap_or(encoding.dir);
     RequestJson {
         number,
         hex: format!("{number:#x}"),
         name: certain.map(|r| r.name()),
         names: request.named().iter().map(|named| named.request.name()).collect(),
-        dir: dir.as_str(),
+        dir: event.direction().as_str(),
         r#type: encoding.ty,
         nr: encoding.nr,
         size: encoding.size,
         family: certain.map(|r| r.family()),
         header: certain.map(|r| r.header()),
     }
-}
-
-/// What is incomplete or unusual about this call.
-fn notes(event: &Event, file: Option<&File>) -> Vec<&'static str> {
-    let mut notes = Vec::new();
-    match event.call.outcome {
-        Outcome::Returned(_) => {}
-        Outcome::Killed(_) => notes.push("killed before the call returned"),
-        Outcome::Ended => notes.push("ended inside the call"),
-        Outcome::Running => notes.push("still running when tracing stopped"),
-    }
-    match event.call.target {
-        Target::File(_) => {}
-        Target::NotOpen => notes.push("fd not open"),
-        Target::Unreadable => notes.push("file not readable"),
-    }
-    let data = &event.call.data;
-    let of_data = [
-        (data.input_lost, "input lost"),
-        (data.input_late && !data.input.is_empty(), "input read after the call"),
-        (data.input.truncated, "input truncated"),
-        (data.input.unreadable, "input not readable as a whole"),
-        (data.output.truncated, "output truncated"),
-        (data.output.unreadable, "output not readable as a whole"),
-        (data.incomplete, "not all pointers followed"),
-    ];
-    notes.extend(of_data.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note));
-    if let Some(file) = file {
-        if file.target.is_empty() {
-            notes.push("path not known");
-        }
-        if file.truncated {
-            notes.push("path truncated");
-        }
-        if file.deleted {
-            notes.push("file deleted");
-        }
-    }
-    notes
 }

@@ -1,7 +1,7 @@
 //! The running kernel as a source: loads the BPF object, attaches it, and reads its ring buffer and maps.
 
 use std::{
-    collections::HashMap as StdHashMap,
+    collections::{BTreeSet, HashMap as StdHashMap, HashSet},
     fs::File,
     io,
     os::fd::AsFd,
@@ -29,6 +29,14 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/io
 
 /// At most this many cgroups: slots of the kernel side's map.
 pub const MAX_CGROUPS: usize = 16;
+/// At most this many names, users, processes and requests: room in the kernel side's maps.
+pub const MAX_COMMS: usize = 64;
+/// See [`MAX_COMMS`].
+pub const MAX_UIDS: usize = 64;
+/// See [`MAX_COMMS`].
+pub const MAX_PROCESSES: usize = 1_024;
+/// See [`MAX_COMMS`].
+pub const MAX_REQUESTS: usize = 16_384;
 
 /// Which calls the kernel side records. Kinds of filter that are set must all agree on a call.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +47,8 @@ pub struct Wanted {
     pub own_children: bool,
     /// Children of wanted processes are wanted.
     pub follow: bool,
+    /// Only calls of these processes themselves, whichever are followed; empty for any.
+    pub processes: Vec<u32>,
     /// Only threads of these names, or of processes of these names; empty for any.
     pub comms: Vec<String>,
     /// Only these real user ids; empty for any.
@@ -59,6 +69,83 @@ pub enum Requests {
     Only(Vec<u32>),
     /// All but these.
     Except(Vec<u32>),
+}
+
+impl Requests {
+    /// The requests that both want.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, other) | (other, Self::Any) => other,
+            (Self::Only(mut left), Self::Only(right)) => {
+                let right: HashSet<u32> = right.into_iter().collect();
+                left.retain(|number| right.contains(number));
+                Self::Only(left)
+            }
+            (Self::Only(mut wanted), Self::Except(dropped))
+            | (Self::Except(dropped), Self::Only(mut wanted)) => {
+                let dropped: HashSet<u32> = dropped.into_iter().collect();
+                wanted.retain(|number| !dropped.contains(number));
+                Self::Only(wanted)
+            }
+            (Self::Except(left), Self::Except(right)) => Self::Except(joined(left, right)),
+        }
+    }
+
+    /// The requests that any of the two wants.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            (Self::Only(left), Self::Only(right)) => Self::Only(joined(left, right)),
+            (Self::Only(wanted), Self::Except(mut dropped))
+            | (Self::Except(mut dropped), Self::Only(wanted)) => {
+                let wanted: HashSet<u32> = wanted.into_iter().collect();
+                dropped.retain(|number| !wanted.contains(number));
+                Self::except(dropped)
+            }
+            (Self::Except(mut left), Self::Except(right)) => {
+                let right: HashSet<u32> = right.into_iter().collect();
+                left.retain(|number| right.contains(number));
+                Self::except(left)
+            }
+        }
+    }
+
+    /// How many numbers it lists.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::Only(numbers) | Self::Except(numbers) => numbers.len(),
+        }
+    }
+
+    /// Whether it lists none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a number is wanted.
+    #[must_use]
+    pub fn wants(&self, number: u32) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(numbers) => numbers.contains(&number),
+            Self::Except(numbers) => !numbers.contains(&number),
+        }
+    }
+
+    fn except(numbers: Vec<u32>) -> Self {
+        if numbers.is_empty() { Self::Any } else { Self::Except(numbers) }
+    }
+}
+
+/// The numbers of both lists, each once.
+fn joined(left: Vec<u32>, right: Vec<u32>) -> Vec<u32> {
+    let all: BTreeSet<u32> = left.into_iter().chain(right).collect();
+    all.into_iter().collect()
 }
 
 /// How the kernel side is set up.
@@ -224,6 +311,10 @@ impl Live {
         let mut uids: HashMap<_, u32, u32> = self.map("UIDS")?;
         for uid in &wanted.uids {
             uids.insert(uid, 1, 0).map_err(set)?;
+        }
+        let mut processes: HashMap<_, u32, u32> = self.map("PROCESSES")?;
+        for pid in &wanted.processes {
+            processes.insert(pid, 1, 0).map_err(set)?;
         }
         let mut comms: HashMap<_, [u8; COMM_LEN], u32> = self.map("COMMS")?;
         for name in &wanted.comms {
@@ -487,6 +578,7 @@ fn config_of(setup: &Setup, offsets: Config) -> Config {
         spawner_tid: if wanted.own_children { nix::unistd::gettid().as_raw().cast_unsigned() } else { 0 },
         by_pid: u32::from(wanted.pids.is_some()),
         follow: u32::from(wanted.follow),
+        by_process: u32::from(!wanted.processes.is_empty()),
         by_comm: u32::from(!wanted.comms.is_empty()),
         by_uid: u32::from(!wanted.uids.is_empty()),
         cgroups: u32::try_from(wanted.cgroups.len().min(MAX_CGROUPS)).unwrap_or(0),

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use ioctl_registry::{DeviceKind, Registry};
+use ioctl_registry::{Arch, DeviceKind, Registry};
 use ioctl_trace_ebpf::COMM_LEN;
 
 use crate::event::{Call, Comm, Data, Device, Event, File, Outcome, Target};
 
-pub(super) const TCGETS: u32 = 0x5401;
-pub(super) const TIOCGWINSZ: u32 = 0x5413;
-pub(super) const FIONREAD: u32 = 0x541b;
+pub(crate) const TCGETS: u32 = 0x5401;
+pub(crate) const TIOCGWINSZ: u32 = 0x5413;
+pub(crate) const FIONREAD: u32 = 0x541b;
 
 /// A call being made up: on a terminal, without error, unless said otherwise.
 #[derive(Clone)]
-pub(super) struct Made(Call);
+pub(crate) struct Made(Call);
 
 /// A call that begins at this time.
-pub(super) fn call(start_ns: u64) -> Made {
+pub(crate) fn call(start_ns: u64) -> Made {
     let file = File {
         kind: DeviceKind::Char,
         numbers: Some((136, 3)),
@@ -35,6 +35,7 @@ pub(super) fn call(start_ns: u64) -> Made {
         request: TCGETS,
         arg: 0,
         compat: false,
+        arch: Arch::native(),
         outcome: Outcome::Returned(0),
         target: Target::File(Arc::new(file)),
         data: Data::default(),
@@ -48,37 +49,42 @@ fn comm(name: &str) -> Comm {
 }
 
 impl Made {
-    pub(super) fn request(mut self, number: u32) -> Self {
+    pub(crate) fn request(mut self, number: u32) -> Self {
         self.0.request = number;
         self
     }
 
-    pub(super) fn took(mut self, ns: u64) -> Self {
+    pub(crate) fn took(mut self, ns: u64) -> Self {
         self.0.duration_ns = ns;
         self
     }
 
-    pub(super) fn outcome(mut self, outcome: Outcome) -> Self {
+    pub(crate) fn outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = outcome;
         self
     }
 
-    pub(super) fn fails(self, errno: i64) -> Self {
+    pub(crate) fn fails(self, errno: i64) -> Self {
         self.outcome(Outcome::Returned(-errno))
     }
 
-    pub(super) fn task(mut self, name: &str, pid: u32, tid: u32) -> Self {
+    pub(crate) fn task(mut self, name: &str, pid: u32, tid: u32) -> Self {
         self.0.comm = comm(name);
         (self.0.pid, self.0.tid) = (pid, tid);
         self
     }
 
-    pub(super) fn not_open(mut self) -> Self {
+    pub(crate) fn compat(mut self, compat: bool) -> Self {
+        self.0.compat = compat;
+        self
+    }
+
+    pub(crate) fn not_open(mut self) -> Self {
         self.0.target = Target::NotOpen;
         self
     }
 
-    pub(super) fn file(mut self, fd: i32, kind: DeviceKind, path: &str) -> Self {
+    pub(crate) fn file(mut self, fd: i32, kind: DeviceKind, path: &str) -> Self {
         let file = File { kind, target: path.as_bytes().to_vec(), ..File::default() };
         self.0.fd = fd;
         self.0.target = Target::File(Arc::new(file));
@@ -86,7 +92,7 @@ impl Made {
     }
 
     /// The call as the decoder hands it on.
-    pub(super) fn event(self) -> Event {
+    pub(crate) fn event(self) -> Event {
         let mut hint = ioctl_registry::Device::default();
         if let Some(file) = self.0.target.file() {
             let (major, minor) = file.numbers.unwrap_or_default();

@@ -7,7 +7,7 @@ mod banners;
 mod calls;
 mod feed;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod groups;
 mod guard;
 mod inputs;

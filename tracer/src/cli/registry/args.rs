@@ -20,6 +20,9 @@ pub enum Action {
     /// Work with files of requests that the registry lacks
     #[command(subcommand)]
     Registry(RegistryAction),
+    /// List the fields of a call, for --filter
+    #[command(after_help = FIELDS)]
+    Fields(FieldsArgs),
 }
 
 const DECODE: &str = "\
@@ -47,6 +50,23 @@ Examples:
   ioctl-trace show 'TIOC?WINSZ' 0x5401              globs and numbers
   ioctl-trace show 'struct v4l2_format'             a type alone
   ioctl-trace show --os windows 'IOCTL_DISK_GET_*'  control codes of Windows";
+
+const FIELDS: &str = "\
+Expressions:
+  driver == i915 && ret < 0 && dur > 1ms && arg.flags has O_CLOEXEC
+  request in (TCGETS, TIOCGWINSZ) and not comm ~ 'stty*'
+
+  ==  !=  <  <=  >  >=      compare with numbers (25, 0x19, 4K, 1.5ms), names and texts in quotes
+  in (A, B)  not in (A, B)  one of several, or none
+  ~ GLOB                    path ~ /dev/dri/*, request ~ VIDIOC_*
+  =~ 'REGEX'                a regular expression, which may match anywhere
+  has A|B                   all of these flags; a part of a text; an element of a list
+  FIELD  FIELD exists       whether the call has the field
+  and or not  && || !  ( )  and binds tighter than or
+
+  Fields of the argument are arg.NAME, in.NAME before and out.NAME after the call, with the names that lines and
+  JSON show; paths lead on: arg.fmt.pix.width, arg.msgs[0].len, arg.msgs[].len (any element).
+  A comparison with a field that a call does not have is false: see also `not`, and `exists`.";
 
 /// Options of `decode`.
 #[derive(Debug, Args)]
@@ -136,6 +156,14 @@ pub enum Os {
     Linux,
     /// Control codes of DeviceIoControl
     Windows,
+}
+
+/// Options of `fields`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct FieldsArgs {
+    /// Print one JSON object a field
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with files of requests.

@@ -48,6 +48,7 @@ fn perform(action: &Action, registry: &Registry, out: &mut dyn Write) -> Result<
         Action::List(args) => list::run(args, registry, out),
         Action::Show(args) => show::run(args, registry, out),
         Action::Registry(RegistryAction::Import(args)) => import::run(args, out),
+        Action::Fields(args) => crate::cli::fields::run(args.json, out),
     }
 }
 

@@ -55,6 +55,7 @@ fn outcome(words: &[&str]) -> Result<String, String> {
     match perform(args.action.as_ref().expect("a command"), &registry(), &mut out) {
         Ok(()) => Ok(String::from_utf8(out.0).expect("text")),
         Err(Failure::Usage(message)) => Err(message),
+        Err(Failure::Filter(error)) => panic!("{error}"),
         Err(Failure::Tracing(error)) => panic!("{error}"),
     }
 }

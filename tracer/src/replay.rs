@@ -1,0 +1,97 @@
+//! A recording through the same pipeline as live calls, on any machine.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ioctl_registry::{Arch, Registry};
+
+use crate::{
+    assemble::Assembler,
+    decode::{Decoder, Detail},
+    filter::Filter,
+    host::RecordedHost,
+    pipeline::{End, Pipeline, Progress, Stage, Window},
+    recording::{Closing, Reader},
+    select::Selection,
+    sink::Sink,
+    source::{Batch, Source},
+};
+
+/// What to do with a recording.
+pub struct Plan {
+    /// What the requests' numbers mean.
+    pub registry: &'static Registry,
+    /// The requests that are wanted.
+    pub selection: Selection,
+    /// The calls that are wanted; `None` for all of them.
+    pub filter: Option<Filter>,
+    /// When they began.
+    pub window: Window,
+    /// Where events go.
+    pub sinks: Vec<Box<dyn Sink>>,
+}
+
+/// What a replay came to.
+#[derive(Debug)]
+pub struct Report {
+    /// What was done.
+    pub progress: Arc<Progress>,
+    /// What the recording came to; `None` where its writer did not end it.
+    pub closing: Option<Closing>,
+    /// Why the end of the recording is missing, if it is.
+    pub cut: Option<String>,
+    /// How the outputs ended.
+    pub end: End,
+}
+
+/// Where a reader leaves what it knows at the end.
+type Ending = Arc<Mutex<(Option<Closing>, Option<String>)>>;
+
+/// Plays a recording to its end.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
+    let arch = reader.meta().arch().unwrap_or(Arch::native());
+    let progress = Arc::new(Progress::default());
+    let stage = Stage {
+        assembler: Assembler::new(arch),
+        decoder: Decoder::new(plan.registry, Detail::Full, Box::new(RecordedHost::default())).of(arch),
+        selection: plan.selection,
+        filter: plan.filter,
+        window: plan.window,
+        sinks: plan.sinks,
+        recorder: None,
+        progress: Arc::clone(&progress),
+    };
+    let ending = Ending::default();
+    let source = Played { reader, ending: Arc::clone(&ending) };
+    let (stage, mut end) = Pipeline::start(Box::new(source), stage, Box::new(|_| {}))?.complete();
+    if let (Some(mut stage), End::Complete) = (stage, &end)
+        && let Err(error) = stage.sinks.iter_mut().try_for_each(|sink| sink.finish())
+    {
+        end = End::Output(error);
+    }
+    let (closing, cut) = std::mem::take(&mut *ending.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Report { progress, closing, cut, end })
+}
+
+/// A reader that tells how it ended.
+struct Played {
+    reader: Reader,
+    ending: Ending,
+}
+
+impl Source for Played {
+    fn read(&mut self, batch: &mut Batch, timeout: Duration) -> bool {
+        let more = self.reader.read(batch, timeout);
+        if !more {
+            let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+            *ending = (self.reader.closing().cloned(), self.reader.cut().map(str::to_owned));
+        }
+        more
+    }
+}
