@@ -34,7 +34,8 @@ fn everything_by_comm_and_by_user() {
     if !have_root() {
         return;
     }
-    let all = beside(&["-a"], STTY_LOOP);
+    // Whatever else calls all the time on this machine is left out.
+    let all = beside(&["-a", "-e", "TCGETS"], STTY_LOOP);
     assert!(all.lines().filter(|l| l.starts_with("stty ")).count() >= 3, "{all}");
     let comm = beside(&["--comm", "stty"], &format!("{STTY_LOOP}; ls --color=auto >/dev/ptmx"));
     assert!(!comm.is_empty() && comm.lines().all(|l| l.starts_with("stty ")), "{comm}");
