@@ -1,8 +1,9 @@
 //! Live ioctl tracer: what a program says to its devices.
 //!
 //! The way of a call: [`source`] (the kernel, or a script) yields raw records, [`wire`] reads them, [`assemble`] joins
-//! them into calls, [`decode`] names them with the registry, and [`sink`]s write them. [`pipeline`] runs these on
-//! threads of their own; [`session`] runs the whole from attaching to accounting.
+//! them into calls, [`decode`] names them with the registry, [`filter`]s choose among them by their [`field`]s, and
+//! [`sink`]s write them. [`pipeline`] runs these on threads of their own; [`session`] runs the whole from attaching to
+//! accounting.
 
 pub mod assemble;
 pub mod cli;

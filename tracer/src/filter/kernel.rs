@@ -1,4 +1,7 @@
 //! The part of a filter that the kernel side can take: what every call that matches has in common.
+//!
+//! The kernel side asks when a call begins. Processes, users and requests stay what they are until it ends; a thread's
+//! name does unless another thread changes it meanwhile.
 
 use std::collections::{BTreeSet, HashSet};
 

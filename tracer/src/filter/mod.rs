@@ -9,8 +9,8 @@
 //!   call, `in.NAME` before, `out.NAME` after. Paths lead on, as in JSON lines: `arg.fmt.pix.width`, `arg.msgs[0].len`,
 //!   `arg.msgs[].len` (any element).
 //! - **Comparisons**: `==`, `!=`, `<`, `<=`, `>`, `>=`, `in (a, b)`, `not in (a, b)`; `~` with a glob, in quotes or
-//!   not; `=~` with a regular expression, which may match anywhere; `has` for flags (`A|B`: both), parts of texts and
-//!   elements of lists. A field alone, or followed by `exists`, asks whether it is there.
+//!   not; `=~` with a regular expression, which may match anywhere; `has` for flags (`A|B`: both) and parts of a
+//!   text, or of any of several. A field alone, or followed by `exists`, asks whether it is there.
 //! - **Values**: `25`, `0x19`, `031`, `-1`, `1.5`; durations `1ms`, `2.5us`, `1s`; sizes `4K`, `1MiB`; names of errors,
 //!   requests, flags and constants; texts, in quotes where they are no plain word, with the escapes `\n \r \t \\ \" \'
 //!   \xHH \NNN`.
@@ -20,7 +20,8 @@
 //! A comparison with a field that a call does not have is false, whichever way it is: `arg.count != 3` holds for calls
 //! whose argument has a `count` other than 3, `not arg.count == 3` for all others too. The same goes for a field of an
 //! argument that is of another kind than what it is compared with. Where there are several values (any element, before
-//! and after, requests that cannot be told apart) one that fits is enough. A constant matches where the field has that
+//! and after, requests that cannot be told apart) one that fits is enough; of requests `!=` and `not in` are the opposite
+//! of `==` and `in`. A constant matches where the field has that
 //! name, a number anywhere.
 //!
 //! Evaluation takes the cheap fields first and decodes an argument only if they do not decide. It is bounded: expressions

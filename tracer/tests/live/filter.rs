@@ -13,8 +13,8 @@ use nix::{
 };
 
 use crate::trace::{
-    Running, events, exerciser, finish, have_root, ioctl_trace, number, run, signal_child, stderr, stdout,
-    text, until,
+    Running, attached, events, exerciser, finish, have_root, ioctl_trace, number, run, signal_child, stderr,
+    stdout, text, until,
 };
 
 /// A call as the exerciser wrote it down.
@@ -117,8 +117,7 @@ fn a_process_is_filtered_while_its_relatives_are_followed() {
             .spawn()
             .expect("tracer");
     let other = format!("pid == {}", parent.pid());
-    let mut unwanted =
-        crate::trace::attached(&mut ioctl_trace(["--no-tui", "-p", &parent.pid(), "--filter", &other]));
+    let mut unwanted = attached(&mut ioctl_trace(["--no-tui", "-p", &parent.pid(), "--filter", &other]));
     let mut line = String::new();
     BufReader::new(wanted.stdout.take().expect("pipe")).read_line(&mut line).expect("line");
     assert!(line.starts_with(&format!("exerciser {child} ioctl(")), "{line}");
@@ -135,22 +134,30 @@ fn everything_is_watched_for_one_process() {
     if !have_root() {
         return;
     }
-    let (one, _other) = (
-        Running::start(Command::new(exerciser()).arg("--forever")),
-        Running::start(Command::new(exerciser()).arg("--forever")),
-    );
-    let filter = format!("pid in ({}, 4194304) and request == FIONREAD", one.pid());
+    let load = || {
+        let mut load = Command::new(exerciser());
+        load.args(["--loop-when-told", "1000"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        load.spawn().expect("load")
+    };
+    let (mut one, mut other) = (load(), load());
+    let filter = format!("pid in ({}, 4194304) and request == FIONREAD", one.id());
     let dir = tempfile::tempdir().expect("directory");
     let path = dir.path().join("t.jsonl");
-    let tracer =
-        crate::trace::attached(ioctl_trace(["--no-tui", "-a", "--filter", &filter, "-o"]).arg(&path));
-    until("some calls", || fs::read_to_string(&path).ok().filter(|text| text.lines().count() > 100));
+    let tracer = attached(ioctl_trace(["--no-tui", "-a", "--filter", &filter, "-o"]).arg(&path));
+    for load in [&mut other, &mut one] {
+        drop(load.stdin.take());
+        assert!(load.wait().expect("load").success());
+    }
     signal_child(&tracer, Signal::SIGINT);
     let output = finish(tracer);
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(stdout(&output), "");
-    for event in events(&path) {
-        assert_eq!(number(&event, "/pid").map(|pid| pid.to_string()), Some(one.pid()), "{event}");
-        assert_eq!(text(&event, "/request/name"), "FIONREAD");
+    let words = stderr(&output);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""), "{words}");
+    // All others stayed in the kernel.
+    assert!(words.contains("ioctl-trace: 1000 calls in ") && !words.contains("filtered out"), "{words}");
+    let events = events(&path);
+    assert_eq!(events.len(), 1000);
+    for event in &events {
+        assert_eq!(number(event, "/pid"), Some(one.id().into()), "{event}");
+        assert_eq!(text(event, "/request/name"), "FIONREAD");
     }
 }

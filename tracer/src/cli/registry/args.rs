@@ -56,17 +56,19 @@ Expressions:
   driver == i915 && ret < 0 && dur > 1ms && arg.flags has O_CLOEXEC
   request in (TCGETS, TIOCGWINSZ) and not comm ~ 'stty*'
 
-  ==  !=  <  <=  >  >=      compare with numbers (25, 0x19, 4K, 1.5ms), names and texts in quotes
+  ==  !=  <  <=  >  >=      compare with numbers (25, 0x19, 4K), durations (1.5ms), names of
+                            errors, requests, flags and constants, and texts in quotes
   in (A, B)  not in (A, B)  one of several, or none
   ~ GLOB                    path ~ /dev/dri/*, request ~ VIDIOC_*
   =~ 'REGEX'                a regular expression, which may match anywhere
-  has A|B                   all of these flags; a part of a text; an element of a list
+  has A|B                   all of these flags; or a part of a text, or of any of several
   FIELD  FIELD exists       whether the call has the field
   and or not  && || !  ( )  and binds tighter than or
 
-  Fields of the argument are arg.NAME, in.NAME before and out.NAME after the call, with the names that lines and
-  JSON show; paths lead on: arg.fmt.pix.width, arg.msgs[0].len, arg.msgs[].len (any element).
-  A comparison with a field that a call does not have is false: see also `not`, and `exists`.";
+  Fields of the argument are arg.NAME, or in.NAME before and out.NAME after the call, with
+  the names that lines and JSON show. Paths lead on: arg.fmt.pix.width, arg.msgs[0].len,
+  arg.msgs[].len (any element).
+  A comparison with a field that a call does not have is false, also !=; `not` turns it.";
 
 /// Options of `decode`.
 #[derive(Debug, Args)]
