@@ -395,6 +395,8 @@ fn conclude(
     report: &mut Report,
 ) -> Result<(), SessionError> {
     if matches!(report.end, End::Output(_)) {
+        // What the other outputs hold is complete as far as it goes: a table needs its end to be read at all.
+        let _ = finish(&mut stage);
         return Ok(());
     }
     let now = monotonic_ns();
@@ -414,9 +416,13 @@ fn conclude(
         report.progress.failed.store(shown.errors(), Ordering::Relaxed);
         report.summary = Some(summary);
     }
-    let finished = stage.sinks.iter_mut().try_for_each(|sink| sink.finish());
-    if let Err(error) = written.and(finished) {
+    if let Err(error) = written.and(finish(&mut stage)) {
         report.end = End::Output(error);
     }
     Ok(())
+}
+
+/// Completes every output, whatever becomes of the others. Gives the first error.
+fn finish(stage: &mut Stage) -> io::Result<()> {
+    stage.sinks.iter_mut().map(|sink| sink.finish()).fold(Ok(()), io::Result::and)
 }

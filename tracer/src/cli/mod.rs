@@ -1,6 +1,7 @@
 //! The command line: what the user asks for, and what it is told.
 
 mod args;
+mod formats;
 mod output;
 mod registry;
 mod run;
