@@ -55,8 +55,8 @@ message call {
     required int32 request_size (INTEGER(16, false));
     optional binary request_family (STRING);
     required int64 arg (INTEGER(64, false));
-    optional binary in_json (JSON);
-    optional binary out_json (JSON);
+    optional binary in_json (STRING);
+    optional binary out_json (STRING);
     required group in_fields (MAP) {
         repeated group key_value { required binary key (STRING); required binary value (STRING); }
     }

@@ -11,6 +11,7 @@ mod dashboard;
 mod errors;
 mod exact;
 mod fields;
+mod files;
 mod lifecycle;
 mod select;
 mod stacks;

@@ -143,6 +143,10 @@ impl<W: Output> Sink for Perfetto<W> {
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        // Nobody opens a file without a packet.
+        if !std::mem::replace(&mut self.begun, true) {
+            self.begin(0)?;
+        }
         self.out.end()
     }
 }

@@ -166,3 +166,9 @@ fn a_new_name_is_told() {
         ]
     );
 }
+
+#[test]
+fn a_trace_without_calls_is_one() {
+    let reader = Reader::read(&written_of(Scripted::new(), |out| Perfetto::new(out, clock())));
+    assert_eq!(reader.text, "");
+}
