@@ -72,6 +72,9 @@ pub fn sinks(args: &Args, lines: bool) -> Result<Vec<Box<dyn Sink>>, Failure> {
             Box::new(io::stdout())
         } else {
             let file = create(target.path).map_err(|error| cannot_create(target.path, &error))?;
+            if file.is_terminal() && !target.format.kind().text {
+                return Err(not_here(target.format));
+            }
             match target.compression {
                 Some(compression) => {
                     compression.around(file).map_err(|error| cannot_create(target.path, &error))?
@@ -235,5 +238,39 @@ fn style(args: &Args, terminal: bool) -> TextStyle {
             hex_strings: args.hex,
         },
         source_lines: args.stack > 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// The formats of the outputs, as far as they are clear.
+    fn formats(words: &[&str]) -> Vec<Option<Format>> {
+        let args = Args::try_parse_from([&["ioctl-trace", "-a"], words].concat()).expect("valid");
+        args.output.iter().map(|path| target(&args, path).ok().map(|target| target.format)).collect()
+    }
+
+    #[test]
+    fn names_and_options_say_the_format() {
+        let (text, json, csv, parquet) = (Format::Text, Format::Jsonl, Format::Csv, Format::Parquet);
+        assert_eq!(formats(&["-o", "a.csv"]), [Some(csv)]);
+        assert_eq!(formats(&["-o", "a", "-o", "b.dat", "-o", "-"]), [Some(text), None, Some(text)]);
+        assert_eq!(formats(&["-o", "a.csv", "--format", "jsonl"]), [Some(json)], "whatever its name");
+        let several = ["-o", "a.parquet", "-o", "-", "-o", "b.dat", "--format", "jsonl"];
+        assert_eq!(formats(&several), [Some(parquet), Some(json), Some(json)], "those that do not tell");
+        assert_eq!(formats(&["-o", "a.parquet.zst"]), [None]);
+    }
+
+    #[test]
+    fn devices_are_looked_up_for_who_shows_them() {
+        let needs = |words: &[&str]| {
+            let args = Args::try_parse_from([&["ioctl-trace", "-a"], words].concat()).expect("valid");
+            needs_devices(&args)
+        };
+        assert!(needs(&["-o", "a.txt", "-o", "b.csv"]) && needs(&["--format", "csv"]) && needs(&["-C"]));
+        assert!(!needs(&["-o", "a.txt"]) && !needs(&[]) && !needs(&["-o", "-"]));
     }
 }
