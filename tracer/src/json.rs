@@ -198,7 +198,7 @@ mod tests {
             "{\"small\":-1,\"large\":\"1152921504606846976\",\"flags\":{\"value\":7,\"flags\":[\"A\",\"B\"],\"rest\":4},\
              \"one\":{\"value\":9,\"name\":null},\"at\":\"0x1000\",\"text\":\"a\u{fffd}\",\"char\":83,\
              \"key\":{\"value\":256,\"name\":\"K_F1\"},\"tone\":{\"period\":440,\"duration_ms\":1},\"version\":\"6.12.1\",\"bitmap\":[\"A\",\"B\"],\
-             \"rate\":{\"n\":1,\"d\":2},\"chars\":{\"VINTR\":\"0x3\"},\"raw\":\"001f\",\
+             \"rate\":{\"n\":1,\"d\":2},\"chars\":{\"VINTR\":3},\"raw\":\"001f\",\
              \"list\":[true,null],\"either\":{\"bytes\":\"01\",\"a\":1}}"
         );
     }

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
-use ioctl_registry::{Arch, Device, Field, Layout, Lookup, Memory, Registry, ScalarKind, Shape, When};
+use ioctl_registry::{
+    Arch, Device, Field, Layout, Lookup, Memory, Registry, ScalarKind, Shape, Value as Held, When,
+};
 use ioctl_trace::json::Decoded;
 use serde_json::Value;
 
@@ -104,7 +106,9 @@ fn every_request_that_writes_shows_the_fields_of_its_buffer() {
         let arg = u64::from_str_radix(text(call, "/arg").trim_start_matches("0x"), 16).expect("an address");
         let Lookup::Exact(named) = registry.lookup(number, arch, &Device::default()) else { continue };
         let memory = Buffer { address: arg, bytes: filled(number) };
-        let expected = registry.argument(&named, arch, arg, &memory, When::Before).map(Decoded);
+        let expected = registry.argument(&named, arch, arg, &memory, When::Before);
+        // What the kernel alone fills is an address before, which stands in `arg` already.
+        let expected = expected.filter(|value| !matches!(value, Held::Pointer(_))).map(Decoded);
         let expected = serde_json::to_value(&expected).expect("JSON");
         compared += 1;
         let differs = call["in"] != expected;
@@ -130,8 +134,8 @@ fn every_request_that_writes_shows_the_fields_of_its_buffer() {
             };
             fields += 1;
             let bytes = &memory.bytes[offset..offset + size];
-            // Descriptors are signed whatever their type says.
-            if shown != plain(bytes, signed) && shown != plain(bytes, true) {
+            // Descriptors are signed whatever their type says, and what is shown in hexadecimal is not.
+            if shown != plain(bytes, false) && shown != plain(bytes, true) {
                 let held = plain(bytes, signed);
                 wrong.push(format!("{name}{path}: {shown} for {held}"));
             }
@@ -163,7 +167,7 @@ fn memory_that_is_a_trap_is_shown_as_far_as_it_goes() {
     // The first 20 bytes of a termios, whose last field begins at 17.
     let end = &first("page-end")["in"];
     assert_eq!(end["c_iflag"]["value"], 0x1111_1111_u32);
-    let characters = [("VINTR", "0x11"), ("VQUIT", "0x11"), ("VERASE", "0x11")];
+    let characters = [("VINTR", 0x11), ("VQUIT", 0x11), ("VERASE", 0x11)];
     assert_eq!(end["c_cc"].as_object().expect("names").len(), characters.len(), "{end}");
     for (name, value) in characters {
         assert_eq!(end["c_cc"][name], value, "{end}");
