@@ -408,6 +408,8 @@ fn conclude(
     report: &mut Report,
 ) -> Result<(), SessionError> {
     if matches!(report.end, End::Output(_)) {
+        // What the other outputs hold is complete as far as it goes: a table needs its end to be read at all.
+        let _ = finish(&mut stage, &Closing::of(&report.accounts, elapsed_ns(report)));
         return Ok(());
     }
     let now = monotonic_ns();
@@ -429,12 +431,20 @@ fn conclude(
         report.progress.failed.store(shown.errors(), Ordering::Relaxed);
         report.summary = Some(summary);
     }
-    let finished = stage.sinks.iter_mut().try_for_each(|sink| sink.finish());
-    let elapsed = u64::try_from(report.elapsed.as_nanos()).unwrap_or(u64::MAX);
-    let closing = Closing::of(&report.accounts, elapsed);
-    let recorded = stage.recorder.as_mut().map_or(Ok(()), |recorder| recorder.finish(&closing));
-    if let Err(error) = written.and(finished).and(recorded) {
+    let closing = Closing::of(&report.accounts, elapsed_ns(report));
+    if let Err(error) = written.and(finish(&mut stage, &closing)) {
         report.end = End::Output(error);
     }
     Ok(())
+}
+
+/// Completes every output, whatever becomes of the others. Gives the first error.
+fn finish(stage: &mut Stage, closing: &Closing) -> io::Result<()> {
+    let written = stage.sinks.iter_mut().map(|sink| sink.finish()).fold(Ok(()), io::Result::and);
+    written.and(stage.recorder.as_mut().map_or(Ok(()), |recorder| recorder.finish(closing)))
+}
+
+/// Nanoseconds from attaching to detaching.
+fn elapsed_ns(report: &Report) -> u64 {
+    u64::try_from(report.elapsed.as_nanos()).unwrap_or(u64::MAX)
 }

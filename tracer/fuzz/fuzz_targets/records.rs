@@ -8,7 +8,10 @@ use ioctl_trace::{
     decode::{Decoder, Detail},
     sink::{
         Sink,
+        csv::Csv,
         jsonl::Jsonl,
+        parquet::Parquet,
+        perfetto::Perfetto,
         summary::SummarySink,
         text::{FdStyle, Text, TextStyle},
     },
@@ -22,9 +25,12 @@ fuzz_target!(|records: Vec<(u16, Vec<u8>)>| {
     let mut assembler = Assembler::default();
     let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
     let style = TextStyle { fd: FdStyle::Device, number: true, ..TextStyle::default() };
-    let mut sinks: [Box<dyn Sink>; 3] = [
+    let mut sinks: [Box<dyn Sink>; 6] = [
         Box::new(Text::new(Vec::new(), style, clock.clone())),
-        Box::new(Jsonl::new(Vec::new(), clock)),
+        Box::new(Jsonl::new(Vec::new(), clock.clone())),
+        Box::new(Csv::new(Vec::new(), clock.clone()).expect("writing to memory")),
+        Box::new(Parquet::new(Vec::new(), clock.clone()).expect("writing to memory")),
+        Box::new(Perfetto::new(Vec::new(), clock)),
         Box::new(SummarySink::new(Vec::new())),
     ];
     for (kind, bytes) in records {

@@ -56,11 +56,12 @@ pub struct Args {
     #[arg(long = "filter", value_name = "EXPR", allow_hyphen_values = true, help_heading = WHAT)]
     pub filter: Vec<String>,
 
-    /// Write to FILE ("-": standard output); its name ends in the format: .txt, .jsonl
+    /// Write to FILE ("-": standard output); its name ends in the format, .txt .jsonl .csv .parquet .pftrace .iotrace, and in .gz
+    /// or .zst to be compressed; repeatable
     #[arg(short, long, value_name = "FILE", help_heading = OUTPUT)]
     pub output: Vec<PathBuf>,
 
-    /// Format of the output, whatever its name
+    /// Format of the output, whatever its name; of several, of those whose names do not tell
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = OUTPUT)]
     pub format: Option<Format>,
 
@@ -197,6 +198,7 @@ Examples:
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
   ioctl-trace record -o run.iotrace -- ./app   keep everything, to look at it later
   ioctl-trace replay run.iotrace -e '@drm' -c  without root, on any machine
+  ioctl-trace -a -o all.pftrace -o all.csv.zst a time line and a table, at once
   ioctl-trace decode 0x5413                    what does this number mean?
   ioctl-trace show VIDIOC_G_FMT                all that is known of a request";
 
@@ -209,6 +211,13 @@ pub enum Format {
     /// One JSON object a call
     #[value(alias = "json")]
     Jsonl,
+    /// One row a call, comma-separated
+    Csv,
+    /// One row a call, for DuckDB, Polars and the like
+    Parquet,
+    /// A time line for ui.perfetto.dev
+    #[value(alias = "pftrace")]
+    Perfetto,
 }
 
 /// How constants and flags are written.

@@ -2,6 +2,7 @@
 
 mod args;
 mod fields;
+mod formats;
 mod output;
 mod registry;
 mod replay;

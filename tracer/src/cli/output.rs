@@ -1,15 +1,18 @@
 //! Which outputs a session has, and what they are written to.
 
 use std::{
-    fs::File,
-    io::{self, BufWriter, IsTerminal, Write},
-    path::Path,
+    fs::{File, OpenOptions},
+    io::{self, BufWriter, IsTerminal},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
 };
 
+use anyhow::Context as _;
 use ioctl_registry::Xlat;
 
 use super::{
     args::{Args, Color, Constants, Format},
+    formats::{Named, by_name, endings},
     run::Failure,
 };
 use crate::{
@@ -17,7 +20,11 @@ use crate::{
     recording::is_recording,
     sink::{
         Sink,
+        csv::Csv,
         jsonl::Jsonl,
+        out::{Compression, Output},
+        parquet::Parquet,
+        perfetto::Perfetto,
         summary::SummarySink,
         text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
     },
@@ -29,7 +36,7 @@ const WRITE_BYTES: usize = 128 * 1024;
 /// The stream that shows lines when no file is asked for: standard error beside a command, whose own output goes to
 /// standard output.
 #[must_use]
-pub fn stream(args: &Args) -> Box<dyn Write + Send> {
+pub fn stream(args: &Args) -> Box<dyn Output> {
     if args.command.is_empty() { Box::new(io::stdout()) } else { Box::new(io::stderr()) }
 }
 
@@ -50,30 +57,43 @@ pub fn colored(choice: Color, terminal: bool) -> bool {
 /// The outputs that the command line asks for. `lines` adds lines to the screen when there is no file.
 ///
 /// # Errors
-/// When a file's format is not clear, or it cannot be created.
+/// When a file's format is not clear or does not suit where it goes, or it cannot be created.
 pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    for path in args.output.iter().filter(|path| !is_recording(path)) {
-        let stdout = path.as_os_str() == "-";
-        let format = args.format.or_else(|| if stdout { Some(Format::Text) } else { by_name(path) });
-        let format = format.ok_or_else(|| {
-            Failure::Usage(format!(
-                "the format of `{}` is not clear: end its name in .txt, .jsonl or .iotrace, or add --format",
-                path.display()
-            ))
-        })?;
-        let (out, terminal): (Box<dyn Write + Send>, bool) = if stdout {
-            (Box::new(io::stdout()), io::stdout().is_terminal())
+    // All of them before the first is created: a mistake must not empty a file.
+    let targets = args.output.iter().filter(|path| !is_recording(path));
+    let targets = targets.map(|path| target(args, path)).collect::<Result<Vec<_>, _>>()?;
+    for (index, target) in targets.iter().enumerate() {
+        if targets[..index].iter().any(|other| other.path == target.path) {
+            return Err(Failure::Usage(format!("`{}` is given twice", target.path.display())));
+        }
+    }
+    for target in targets {
+        let out: Box<dyn Output> = if target.stdout {
+            Box::new(io::stdout())
         } else {
-            let file = File::create(path)
-                .map_err(|e| Failure::Tracing(anyhow::anyhow!("cannot create `{}`: {e}", path.display())))?;
-            (Box::new(file), false)
+            let file = create(target.path).map_err(|error| cannot_create(target.path, &error))?;
+            if file.is_terminal() && !target.format.kind().text {
+                return Err(not_here(target.format));
+            }
+            match target.compression {
+                Some(compression) => {
+                    compression.around(file).map_err(|error| cannot_create(target.path, &error))?
+                }
+                None => Box::new(file),
+            }
         };
-        sinks.push(sink(args, format, out, terminal, clock));
+        let terminal = target.stdout && io::stdout().is_terminal();
+        let sink = sink(args, target.format, out, terminal, clock);
+        sinks.push(sink.map_err(|error| cannot_create(target.path, &error))?);
     }
     if lines && sinks.is_empty() && !args.summary_only {
         let format = args.format.unwrap_or(Format::Text);
-        sinks.push(sink(args, format, stream(args), stream_is_terminal(args), clock));
+        if !format.kind().text && (stream_is_terminal(args) || !args.command.is_empty()) {
+            return Err(not_here(format));
+        }
+        let sink = sink(args, format, stream(args), stream_is_terminal(args), clock);
+        sinks.push(sink.context("cannot write the output")?);
     }
     if args.summary {
         sinks.push(Box::new(SummarySink::new(stream(args))));
@@ -81,35 +101,119 @@ pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn 
     Ok(sinks)
 }
 
+/// Where one output goes, and how.
+struct Target<'a> {
+    path: &'a Path,
+    stdout: bool,
+    format: Format,
+    compression: Option<Compression>,
+}
+
+fn target<'a>(args: &Args, path: &'a Path) -> Result<Target<'a>, Failure> {
+    if path.as_os_str() == "-" {
+        let format = args.format.unwrap_or(Format::Text);
+        if !format.kind().text && io::stdout().is_terminal() {
+            return Err(not_here(format));
+        }
+        return Ok(Target { path, stdout: true, format, compression: None });
+    }
+    let (named, compression) = by_name(path);
+    let format = format_of(args, named).ok_or_else(|| {
+        Failure::Usage(format!(
+            "the format of `{}` is not clear: end its name in {}, or add --format",
+            path.display(),
+            endings()
+        ))
+    })?;
+    if compression.is_some() && !format.kind().compressible {
+        return Err(Failure::Usage(format!(
+            "`{}`: Parquet is compressed by itself: leave out the last ending",
+            path.display()
+        )));
+    }
+    Ok(Target { path, stdout: false, format, compression })
+}
+
+/// The format of a file of such a name. `--format` is for the only output; of several for those whose names do not tell.
+fn format_of(args: &Args, named: Named) -> Option<Format> {
+    match (named, args.format) {
+        (Named::As(format), Some(_)) if args.output.len() > 1 => Some(format),
+        (_, Some(format)) | (Named::As(format), None) => Some(format),
+        // As strace writes them: `-o calls`, `-o /dev/null`.
+        (Named::Plain, None) => Some(Format::Text),
+        (Named::Unknown, None) => None,
+    }
+}
+
+fn not_here(format: Format) -> Failure {
+    let ending = format.kind().endings.first().copied().unwrap_or_default();
+    Failure::Usage(format!(
+        "this format is not text, and is not written to a terminal or beside a command's output: add -o FILE.{ending}"
+    ))
+}
+
+fn cannot_create(path: &Path, error: &io::Error) -> Failure {
+    Failure::Tracing(anyhow::anyhow!("cannot create `{}`: {error}", path.display()))
+}
+
+/// Creates a file that only its owner may read: what programs say to devices can be secret.
+///
+/// # Errors
+/// When it cannot be created, or is a symbolic link that somebody else has laid there.
+fn create(path: &Path) -> io::Result<File> {
+    let open = |flags| {
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(path)
+    };
+    match open(libc::O_NOFOLLOW) {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            // Those of the system, such as /dev/stdout, belong to root.
+            let owner = std::fs::symlink_metadata(path)?.uid();
+            let ours = [Some(0), Some(nix::unistd::geteuid().as_raw()), behind_sudo()];
+            if !ours.contains(&Some(owner)) {
+                return Err(io::Error::new(
+                    io::ErrorKind::PermissionDenied,
+                    format!("it is a symbolic link of another user ({owner})"),
+                ));
+            }
+            open(0)
+        }
+        opened => opened,
+    }
+}
+
+/// The user who became root with sudo.
+fn behind_sudo() -> Option<u32> {
+    std::env::var("SUDO_UID").ok()?.parse().ok()
+}
+
 /// Whether any output shows all there is to know of a device.
 #[must_use]
 pub fn needs_devices(args: &Args) -> bool {
-    let json = |path: &std::path::PathBuf| args.format.or_else(|| by_name(path)) == Some(Format::Jsonl);
-    args.summary || args.summary_only || args.format == Some(Format::Jsonl) || args.output.iter().any(json)
-}
-
-fn by_name(path: &Path) -> Option<Format> {
-    // As strace writes them: `-o calls`, `-o /dev/null`.
-    let Some(extension) = path.extension() else { return Some(Format::Text) };
-    match extension.to_str()? {
-        "txt" | "log" => Some(Format::Text),
-        "jsonl" | "ndjson" => Some(Format::Jsonl),
-        _ => None,
-    }
+    let of_file = |path: &PathBuf| {
+        let named = if path.as_os_str() == "-" { Named::Plain } else { by_name(path).0 };
+        format_of(args, named)
+    };
+    let of_screen = args.format.filter(|_| args.output.is_empty());
+    let mut formats = args.output.iter().filter_map(of_file).chain(of_screen);
+    args.summary || args.summary_only || formats.any(|format| format.kind().devices)
 }
 
 fn sink(
     args: &Args,
     format: Format,
-    out: Box<dyn Write + Send>,
+    out: Box<dyn Output>,
     terminal: bool,
     clock: &WallClock,
-) -> Box<dyn Sink> {
+) -> io::Result<Box<dyn Sink>> {
     let out = BufWriter::with_capacity(WRITE_BYTES, out);
-    match format {
-        Format::Text => Box::new(Text::new(out, style(args, terminal), clock.clone())),
-        Format::Jsonl => Box::new(Jsonl::new(out, clock.clone())),
-    }
+    let clock = clock.clone();
+    Ok(match format {
+        Format::Text => Box::new(Text::new(out, style(args, terminal), clock)),
+        Format::Jsonl => Box::new(Jsonl::new(out, clock)),
+        Format::Csv => Box::new(Csv::new(out, clock)?),
+        Format::Parquet => Box::new(Parquet::new(out, clock)?),
+        Format::Perfetto => Box::new(Perfetto::new(out, clock)),
+    })
 }
 
 fn style(args: &Args, terminal: bool) -> TextStyle {
@@ -135,5 +239,39 @@ fn style(args: &Args, terminal: bool) -> TextStyle {
             hex_strings: args.hex,
         },
         source_lines: args.stack > 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    /// The formats of the outputs, as far as they are clear.
+    fn formats(words: &[&str]) -> Vec<Option<Format>> {
+        let args = Args::try_parse_from([&["ioctl-trace", "-a"], words].concat()).expect("valid");
+        args.output.iter().map(|path| target(&args, path).ok().map(|target| target.format)).collect()
+    }
+
+    #[test]
+    fn names_and_options_say_the_format() {
+        let (text, json, csv, parquet) = (Format::Text, Format::Jsonl, Format::Csv, Format::Parquet);
+        assert_eq!(formats(&["-o", "a.csv"]), [Some(csv)]);
+        assert_eq!(formats(&["-o", "a", "-o", "b.dat", "-o", "-"]), [Some(text), None, Some(text)]);
+        assert_eq!(formats(&["-o", "a.csv", "--format", "jsonl"]), [Some(json)], "whatever its name");
+        let several = ["-o", "a.parquet", "-o", "-", "-o", "b.dat", "--format", "jsonl"];
+        assert_eq!(formats(&several), [Some(parquet), Some(json), Some(json)], "those that do not tell");
+        assert_eq!(formats(&["-o", "a.parquet.zst"]), [None]);
+    }
+
+    #[test]
+    fn devices_are_looked_up_for_who_shows_them() {
+        let needs = |words: &[&str]| {
+            let args = Args::try_parse_from([&["ioctl-trace", "-a"], words].concat()).expect("valid");
+            needs_devices(&args)
+        };
+        assert!(needs(&["-o", "a.txt", "-o", "b.csv"]) && needs(&["--format", "csv"]) && needs(&["-C"]));
+        assert!(!needs(&["-o", "a.txt"]) && !needs(&[]) && !needs(&["-o", "-"]));
     }
 }

@@ -1,6 +1,12 @@
-//! Where events go: lines, JSON, totals.
+//! Where events go: lines, JSON, tables, time lines, totals.
 
+pub mod csv;
+mod facts;
+mod fields;
 pub mod jsonl;
+pub mod out;
+pub mod parquet;
+pub mod perfetto;
 pub mod summary;
 #[cfg(test)]
 mod tests;

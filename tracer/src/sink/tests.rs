@@ -1,5 +1,9 @@
 //! What the outputs write for one script of calls, as snapshots.
 
+mod exports;
+mod schema;
+mod timeline;
+
 use std::{
     io::{self, Write},
     sync::{Arc, Mutex},
@@ -11,7 +15,11 @@ use ioctl_trace_ebpf::{CallRecord, FileIdentity, FileStatus, call_flags, file_fl
 
 use super::{
     Sink,
+    csv::Csv,
     jsonl::Jsonl,
+    out::Output,
+    parquet::Parquet,
+    perfetto::Perfetto,
     summary::SummarySink,
     text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
 };
@@ -38,6 +46,8 @@ impl Write for Shared {
         Ok(())
     }
 }
+
+impl Output for Shared {}
 
 fn identity(file: u64, mode: u32, rdev: u32, magic: u64) -> FileIdentity {
     FileIdentity { file, ino: 1_000 + file, mode, rdev, magic, ..FileIdentity::default() }
@@ -114,21 +124,32 @@ fn arguments(
 
 /// Writes the script to a sink; gives what it wrote.
 fn written<S: Sink>(make: impl FnOnce(Shared) -> S) -> String {
+    String::from_utf8(written_of(script(), make)).expect("utf-8")
+}
+
+/// Writes any script to a sink.
+fn written_of<S: Sink>(mut script: Scripted, make: impl FnOnce(Shared) -> S) -> Vec<u8> {
     let (mut batch, mut assembler) = (Batch::default(), Assembler::default());
     // Nothing of this machine: a symbol or driver found here would differ elsewhere.
     let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
     let out = Shared::default();
     let mut sink = make(out.clone());
-    script().read(&mut batch, Duration::ZERO);
-    for record in batch.records() {
-        if let Assembled::Call(call) = assembler.record(record, decoder.host()) {
-            let event: Event = decoder.call(call);
-            sink.event(&event, &mut decoder).expect("written");
+    loop {
+        batch.clear();
+        let more = script.read(&mut batch, Duration::ZERO);
+        for record in batch.records() {
+            if let Assembled::Call(call) = assembler.record(record, decoder.host()) {
+                let event: Event = decoder.call(call);
+                sink.event(&event, &mut decoder).expect("written");
+            }
+        }
+        sink.flush().expect("flushed");
+        if !more {
+            break;
         }
     }
     sink.finish().expect("finished");
-    let bytes = out.0.lock().expect("lock").clone();
-    String::from_utf8(bytes).expect("utf-8")
+    out.0.lock().expect("lock").clone()
 }
 
 /// 2026-11-20 23:40:00 UTC.
@@ -211,10 +232,13 @@ mod hostile {
         ) {
             let mut assembler = Assembler::default();
             let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
-            let (lines, json) = (Shared::default(), Shared::default());
+            let (lines, json, table) = (Shared::default(), Shared::default(), Shared::default());
             let mut sinks: Vec<Box<dyn Sink>> = vec![
                 Box::new(Text::new(lines.clone(), TextStyle { fd: FdStyle::Device, ..TextStyle::default() }, clock())),
                 Box::new(Jsonl::new(json.clone(), clock())),
+                Box::new(Csv::new(table.clone(), clock()).expect("written")),
+                Box::new(Parquet::new(Shared::default(), clock()).expect("written")),
+                Box::new(Perfetto::new(Shared::default(), clock())),
                 Box::new(SummarySink::new(Shared::default())),
             ];
             for (kind, mut bytes) in records {
@@ -232,7 +256,7 @@ mod hostile {
                 prop_assert!(RecordKind::from_raw(kind).is_some() || kind == 0 || kind > 6);
             }
             sinks.iter_mut().for_each(|sink| sink.finish().expect("finished"));
-            for written in [lines, json] {
+            for written in [lines, json, table] {
                 let bytes = written.0.lock().expect("lock").clone();
                 let text = String::from_utf8(bytes).expect("utf-8");
                 prop_assert!(text.chars().all(|c| c == '\n' || crate::escape::is_plain(c)), "{text:?}");

@@ -1,14 +1,11 @@
 //! One line a call, in the shape of strace.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write},
-};
+use std::{fmt::Write as _, io};
 
 use anstyle::AnsiColor;
 use ioctl_registry::{Arg, Style, Value, Xlat};
 
-use super::Sink;
+use super::{Sink, out::Output};
 use crate::{
     clock::{SecondCache, WallClock},
     decode::Decoder,
@@ -104,7 +101,7 @@ const NAME: anstyle::Style = AnsiColor::Cyan.on_default();
 const FAILED: anstyle::Style = AnsiColor::Red.on_default();
 const FAINT: anstyle::Style = anstyle::Style::new().dimmed();
 
-impl<W: Write + Send> Text<W> {
+impl<W: Output> Text<W> {
     /// Lines to `out`, which should be buffered.
     pub fn new(out: W, style: TextStyle, clock: WallClock) -> Self {
         Self { out, style, clock, second: SecondCache::default(), previous_ns: None, line: String::new() }
@@ -258,7 +255,7 @@ impl<W: Write + Send> Text<W> {
     }
 }
 
-impl<W: Write + Send> Sink for Text<W> {
+impl<W: Output> Sink for Text<W> {
     fn event(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
         self.format(event, decoder).map_err(io::Error::other)?;
         self.out.write_all(self.line.as_bytes())
@@ -266,6 +263,10 @@ impl<W: Write + Send> Sink for Text<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.out.end()
     }
 }
 

@@ -20,6 +20,10 @@ fn bad_usage() {
         (&["-a", "-e", "TCGTES"], "did you mean `TCGETS`?"),
         (&["-a", "-e", "@nope"], "no family is named `nope`"),
         (&["-a", "-o", "trace.dat"], "the format of `trace.dat` is not clear"),
+        (&["-a", "-o", "trace.dat"], ".txt, .jsonl, .csv, .parquet or .pftrace"),
+        (&["-a", "-o", "a.parquet.gz"], "Parquet is compressed by itself"),
+        (&["-a", "-o", "/dev/null", "-o", "/dev/null"], "`/dev/null` is given twice"),
+        (&["--format", "parquet", "--", "true"], "add -o FILE.parquet"),
         (&["-a", "--uid", "no-such-user"], "there is no user `no-such-user`"),
         (&["-a", "--", "true"], "leave out the command, or -a"),
     ] {

@@ -11,6 +11,7 @@ mod dashboard;
 mod errors;
 mod exact;
 mod fields;
+mod files;
 mod filter;
 mod lifecycle;
 mod select;

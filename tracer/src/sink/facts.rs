@@ -1,0 +1,147 @@
+//! What the outputs for programs say of a call besides its numbers, found out in one place so that all say the same.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+    sync::Arc,
+};
+
+use ioctl_registry::{DeviceKind, Encoding, Lookup, Value};
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use crate::{
+    decode::Decoder,
+    errno,
+    escape::is_plain,
+    event::{Device, Event, File},
+};
+
+/// A call, with what was looked up for it.
+pub(super) struct Facts<'e> {
+    pub cgroup: Option<Arc<str>>,
+    /// Where the file is, as bytes; never empty.
+    pub path: Option<&'e [u8]>,
+    pub device: Option<DeviceFacts<'e>>,
+    pub request: RequestFacts<'static>,
+    /// The argument as it was handed over.
+    pub before: Option<Value>,
+    /// The argument as it came back.
+    pub after: Option<Value>,
+    pub errno: Option<Cow<'static, str>>,
+    pub notes: Vec<&'static str>,
+}
+
+impl<'e> Facts<'e> {
+    pub(super) fn of(event: &'e Event, decoder: &mut Decoder) -> Self {
+        let call = &event.call;
+        let (before, after) = decoder.arguments(event);
+        let file = call.target.file();
+        Self {
+            cgroup: if call.cgroup == 0 { None } else { decoder.cgroup(call.cgroup, call.pid) },
+            path: file.map(|file| &*file.target).filter(|path| !path.is_empty()),
+            device: file.map(|file| device_facts(file, decoder)),
+            request: request_facts(event),
+            before: known(before),
+            after: known(after),
+            errno: call.outcome.errno().map(errno::name),
+            notes: event.notes(),
+        }
+    }
+}
+
+/// What is known of the device.
+#[derive(Serialize)]
+pub(super) struct DeviceFacts<'a> {
+    pub kind: &'static str,
+    pub major: Option<u32>,
+    pub minor: Option<u32>,
+    pub driver: Option<&'a str>,
+    pub module: Option<&'a str>,
+    pub handler: Option<&'a str>,
+    /// Of a block device the kernel's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// Of a file or a directory the type of its filesystem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filesystem: Option<&'a str>,
+    /// Of a socket its family.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Cow<'static, str>>,
+}
+
+/// What the request is.
+#[derive(Serialize)]
+pub(super) struct RequestFacts<'a> {
+    pub number: u32,
+    pub hex: String,
+    pub name: Option<&'a str>,
+    pub names: Vec<&'a str>,
+    pub dir: &'static str,
+    pub r#type: u8,
+    pub nr: u8,
+    pub size: u16,
+    pub family: Option<&'a str>,
+    pub header: Option<&'a str>,
+}
+
+/// An address alone says nothing that `arg` does not.
+fn known(value: Option<Value>) -> Option<Value> {
+    value.filter(|value| !matches!(value, Value::Pointer(_)))
+}
+
+/// Appends a value as JSON on one line.
+pub(super) fn write_json(out: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut serde_json::Serializer::with_formatter(out, Visible)).map_err(io::Error::from)
+}
+
+/// JSON in which every character can be seen: JSON itself lets some through that control a terminal or turn text around.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, mut text: &str) -> io::Result<()> {
+        while let Some((at, hidden)) = text.char_indices().find(|(_, c)| !is_plain(*c)) {
+            let (before, rest) = text.split_at(at);
+            out.write_all(before.as_bytes())?;
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            text = rest.get(hidden.len_utf8()..).unwrap_or_default();
+        }
+        out.write_all(text.as_bytes())
+    }
+}
+
+fn device_facts<'f>(file: &'f File, decoder: &mut Decoder) -> DeviceFacts<'f> {
+    let device: &Device = decoder.device(file);
+    let stored = matches!(device.kind, DeviceKind::Regular | DeviceKind::Directory);
+    DeviceFacts {
+        kind: device.kind_name(),
+        major: device.numbers.map(|n| n.0),
+        minor: device.numbers.map(|n| n.1),
+        driver: device.driver.as_deref(),
+        module: device.module.as_deref(),
+        handler: device.handler.as_deref(),
+        name: device.name.as_deref(),
+        filesystem: Some(&*file.filesystem).filter(|name| stored && !name.is_empty()),
+        domain: file.domain.map(|domain| decoder.socket_family(domain)),
+    }
+}
+
+fn request_facts(event: &Event) -> RequestFacts<'static> {
+    let (number, request) = (event.call.request, &event.request);
+    let encoding = Encoding::of(number, event.call.arch());
+    let certain = if let Lookup::Exact(named) = request { Some(named.request) } else { None };
+    RequestFacts {
+        number,
+        hex: format!("{number:#x}"),
+        name: certain.map(|r| r.name()),
+        names: request.named().iter().map(|named| named.request.name()).collect(),
+        dir: event.direction().as_str(),
+        r#type: encoding.ty,
+        nr: encoding.nr,
+        size: encoding.size,
+        family: certain.map(|r| r.family()),
+        header: certain.map(|r| r.header()),
+    }
+}
