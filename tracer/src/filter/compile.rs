@@ -1,6 +1,6 @@
 //! A tree into nodes that can be evaluated: names are looked up, and everything is made sure to fit.
 
-use std::{collections::HashSet, ops::Range};
+use std::{collections::HashSet, ops::Range, rc::Rc};
 
 use ioctl_registry::{Registry, Request};
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
@@ -11,7 +11,7 @@ use super::{
     Node, Subject, Test,
     check::{Check, Constants, Number, Relation, Wanted},
     error::Mistake,
-    names,
+    names::Names,
     path::{Step, steps},
     syntax::{self, Operand, Operator, Spanned, Tree},
     token,
@@ -31,11 +31,16 @@ const MAX_COMM: usize = ioctl_trace_ebpf::COMM_LEN - 1;
 const ERRNOS: i32 = 4_096;
 
 pub(super) struct Compiler {
-    pub registry: &'static Registry,
-    pub regexes: usize,
+    registry: &'static Registry,
+    names: Rc<Names>,
+    regexes: usize,
 }
 
 impl Compiler {
+    pub fn new(registry: &'static Registry) -> Self {
+        Self { registry, names: Rc::new(Names::new(registry)), regexes: 0 }
+    }
+
     pub fn node(&mut self, tree: &Tree) -> Result<Node, Mistake> {
         Ok(match tree {
             Tree::All(parts) => Node::All(self.nodes(parts)?),
@@ -86,7 +91,7 @@ impl Compiler {
                 let known = FieldId::ALL.iter().flat_map(|id| id.names());
                 let mut close = did_you_mean(name, known);
                 if close.is_empty() {
-                    close = if names::member(root, self.registry).is_ok() {
+                    close = if self.names.member(root).is_ok() {
                         format!("; of the argument that is `arg.{name}`")
                     } else {
                         "; `ioctl-trace fields` lists them".to_owned()
@@ -108,8 +113,7 @@ impl Compiler {
                     .map_or(1, |end| end + 1),
             };
             if let Step::Name(name) = step {
-                names::member(name, self.registry)
-                    .map_err(|message| Mistake::new(&(at + 1..at + length), message))?;
+                self.names.member(name).map_err(|message| Mistake::new(&(at + 1..at + length), message))?;
             }
             at += length;
         }
@@ -152,8 +156,8 @@ impl Compiler {
     /// What is asked of a part of an argument.
     fn argument_check(&mut self, test: &syntax::Test) -> Result<Check, Mistake> {
         let Some(operator) = &test.operator else { return Ok(Check::Exists) };
-        let registry = self.registry;
-        self.build(test, operator.value, &mut |operand| argument_wanted(registry, operand))
+        let names = Rc::clone(&self.names);
+        self.build(test, operator.value, &mut |operand| argument_wanted(&names, operand))
     }
 
     fn build(
@@ -414,10 +418,9 @@ fn time(text: &str) -> Option<i128> {
 }
 
 /// What a part of an argument is compared with.
-fn argument_wanted(registry: &'static Registry, operand: &Spanned<Operand>) -> Result<Wanted, Mistake> {
-    let constant = |name: &str, span: &Range<usize>| {
-        names::constant(name, registry).map_err(|message| Mistake::new(span, message))
-    };
+fn argument_wanted(names: &Names, operand: &Spanned<Operand>) -> Result<Wanted, Mistake> {
+    let constant =
+        |name: &str, span: &Range<usize>| names.constant(name).map_err(|message| Mistake::new(span, message));
     Ok(match &operand.value {
         Operand::Number(token::Number::Integer(number)) => Wanted::Number(Number::Integer(*number)),
         Operand::Number(token::Number::Float(number)) => Wanted::Number(Number::Float(*number)),

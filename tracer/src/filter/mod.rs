@@ -104,8 +104,7 @@ impl Filter {
     /// What is wrong, and where.
     pub fn parse(text: &str, registry: &'static Registry) -> Result<Self, FilterError> {
         let tree = syntax::parse(text).map_err(|mistake| FilterError::new(text, mistake))?;
-        let mut compiler = Compiler { registry, regexes: 0 };
-        let root = compiler.node(&tree).map_err(|mistake| FilterError::new(text, mistake))?;
+        let root = Compiler::new(registry).node(&tree).map_err(|mistake| FilterError::new(text, mistake))?;
         Ok(Self { root, clock: WallClock::system() })
     }
 
