@@ -228,7 +228,10 @@ mod tests {
                 continue;
             };
             let read = all(&mut reader);
-            assert!(records.starts_with(&read) && read.len() >= most && read.len() % 10 == 0, "{length}");
+            assert!(
+                records.starts_with(&read) && read.len() >= most && read.len().is_multiple_of(10),
+                "{length}"
+            );
             assert!(reader.cut().is_some(), "{length}");
             most = read.len();
         }

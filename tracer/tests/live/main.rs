@@ -14,6 +14,7 @@ mod fields;
 mod files;
 mod filter;
 mod lifecycle;
+mod recording;
 mod select;
 mod stacks;
 mod trace;
