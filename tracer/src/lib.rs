@@ -9,6 +9,7 @@ pub mod assemble;
 pub mod cli;
 pub mod clock;
 pub mod command;
+pub mod create;
 pub mod decode;
 pub mod errno;
 pub mod escape;

@@ -10,7 +10,7 @@ use ioctl_trace::{
     decode::{Decoder, Detail},
     filter::Filter,
     source::{Batch, Source, live::Wanted, scripted::Scripted},
-    symbols::Symbols,
+    host::RecordedHost,
 };
 use ioctl_trace_ebpf::CallRecord;
 use libfuzzer_sys::fuzz_target;
@@ -30,9 +30,9 @@ fuzz_target!(|input: (&str, u32, i64, u32, u32, Vec<u8>)| {
     script.call_returning(call, &[(0x1000, &memory)]);
     let (mut batch, mut assembler) = (Batch::default(), Assembler::default());
     script.read(&mut batch, Duration::ZERO);
-    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
+    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(RecordedHost::default()));
     for record in batch.records() {
-        let Assembled::Call(call) = assembler.record(record) else { continue };
+        let Assembled::Call(call) = assembler.record(record, decoder.host()) else { continue };
         let event = decoder.call(call);
         if filter.matches(&event, &mut decoder) {
             let mut wanted = Wanted::default();

@@ -6,6 +6,7 @@ use ioctl_trace::{
     assemble::{Assembled, Assembler},
     clock::WallClock,
     decode::{Decoder, Detail},
+    host::RecordedHost,
     sink::{
         Sink,
         csv::Csv,
@@ -15,15 +16,15 @@ use ioctl_trace::{
         summary::SummarySink,
         text::{FdStyle, Text, TextStyle},
     },
-    symbols::Symbols,
 };
 use ioctl_registry::Registry;
+use ioctl_trace_ebpf::FileRecord;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|records: Vec<(u16, Vec<u8>)>| {
     let clock = WallClock::fixed(0);
     let mut assembler = Assembler::default();
-    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Symbols::default());
+    let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(RecordedHost::default()));
     let style = TextStyle { fd: FdStyle::Device, number: true, ..TextStyle::default() };
     let mut sinks: [Box<dyn Sink>; 6] = [
         Box::new(Text::new(Vec::new(), style, clock.clone())),
@@ -35,10 +36,10 @@ fuzz_target!(|records: Vec<(u16, Vec<u8>)>| {
     ];
     for (kind, bytes) in records {
         // A kind that exists, and enough bytes for it, or the fuzzer spends its time on finding these.
-        let mut record = (kind % 8).to_ne_bytes().to_vec();
+        let mut record = (kind % 9).to_ne_bytes().to_vec();
         record.extend(bytes);
-        record.resize(record.len().max(1128), 0);
-        if let Assembled::Call(mut call) = assembler.record(&record) {
+        record.resize(record.len().max(size_of::<FileRecord>()), 0);
+        if let Assembled::Call(mut call) = assembler.record(&record, decoder.host()) {
             call.cgroup = 0; // Looking it up would search this machine's cgroups each time.
             let event = decoder.call(call);
             for sink in &mut sinks {

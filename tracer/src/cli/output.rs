@@ -1,9 +1,7 @@
 //! Which outputs a session has, and what they are written to.
 
 use std::{
-    fs::{File, OpenOptions},
     io::{self, BufWriter, IsTerminal},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +15,7 @@ use super::{
 };
 use crate::{
     clock::WallClock,
+    create,
     recording::is_recording,
     sink::{
         Sink,
@@ -72,7 +71,7 @@ pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn 
         let out: Box<dyn Output> = if target.stdout {
             Box::new(io::stdout())
         } else {
-            let file = create(target.path).map_err(|error| cannot_create(target.path, &error))?;
+            let file = create::file(target.path).map_err(|error| cannot_create(target.path, &error))?;
             if file.is_terminal() && !target.format.kind().text {
                 return Err(not_here(target.format));
             }
@@ -154,36 +153,6 @@ fn not_here(format: Format) -> Failure {
 
 fn cannot_create(path: &Path, error: &io::Error) -> Failure {
     Failure::Tracing(anyhow::anyhow!("cannot create `{}`: {error}", path.display()))
-}
-
-/// Creates a file that only its owner may read: what programs say to devices can be secret.
-///
-/// # Errors
-/// When it cannot be created, or is a symbolic link that somebody else has laid there.
-fn create(path: &Path) -> io::Result<File> {
-    let open = |flags| {
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).custom_flags(flags).open(path)
-    };
-    match open(libc::O_NOFOLLOW) {
-        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
-            // Those of the system, such as /dev/stdout, belong to root.
-            let owner = std::fs::symlink_metadata(path)?.uid();
-            let ours = [Some(0), Some(nix::unistd::geteuid().as_raw()), behind_sudo()];
-            if !ours.contains(&Some(owner)) {
-                return Err(io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    format!("it is a symbolic link of another user ({owner})"),
-                ));
-            }
-            open(0)
-        }
-        opened => opened,
-    }
-}
-
-/// The user who became root with sudo.
-fn behind_sudo() -> Option<u32> {
-    std::env::var("SUDO_UID").ok()?.parse().ok()
 }
 
 /// Whether any output shows all there is to know of a device.

@@ -35,8 +35,8 @@ pub enum ReadError {
 }
 
 /// An open recording.
-pub struct Reader {
-    input: BufReader<File>,
+pub struct Reader<R = BufReader<File>> {
+    input: R,
     meta: Meta,
     closing: Option<Closing>,
     /// Why reading ended before the recording did.
@@ -49,7 +49,16 @@ impl Reader {
     /// # Errors
     /// When it is none, or damaged at its beginning.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        let mut input = BufReader::with_capacity(1 << 18, File::open(path)?);
+        Self::new(BufReader::with_capacity(1 << 18, File::open(path)?))
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Reads what a recording says of itself.
+    ///
+    /// # Errors
+    /// When it is none, or damaged at its beginning.
+    pub fn new(mut input: R) -> Result<Self, ReadError> {
         let mut preamble = [0; PREAMBLE];
         input.read_exact(&mut preamble).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => ReadError::Foreign,
@@ -103,7 +112,7 @@ impl Reader {
         let here = self.input.stream_position()?;
         let mut headers = Vec::new();
         while let Ok(Some(header)) = frame::read_header(&mut self.input) {
-            self.input.seek_relative(header.packed.into())?;
+            self.input.seek(SeekFrom::Current(header.packed.into()))?;
             headers.push(header);
         }
         self.input.seek(SeekFrom::Start(here))?;
@@ -149,7 +158,7 @@ impl Reader {
     }
 }
 
-impl Source for Reader {
+impl<R: Read + Seek + Send> Source for Reader<R> {
     fn read(&mut self, batch: &mut Batch, _timeout: Duration) -> bool {
         self.next_frame(batch).is_some()
     }

@@ -2,10 +2,9 @@
 //! last of them.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write},
     num::NonZeroUsize,
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -18,7 +17,7 @@ use super::{
     frame::{self, FrameKind, Index, MAGIC, VERSION},
     pack,
 };
-use crate::{host::Fact, raw};
+use crate::{create, host::Fact, raw};
 
 /// A frame is written when it has this many bytes of records.
 const FRAME_BYTES: usize = 1 << 20;
@@ -72,7 +71,7 @@ impl Writer {
         let mut meta = meta;
         meta.part = 0;
         let path = path.to_owned();
-        let file = open(&part(&path, 0, &rotation))?;
+        let file = create::file(&part(&path, 0, &rotation))?;
         let mut writer = Self {
             path,
             rotation,
@@ -187,7 +186,7 @@ impl Writer {
                 _ => {}
             }
         }
-        self.file = open(&part(&self.path, self.meta.part, &self.rotation))?;
+        self.file = create::file(&part(&self.path, self.meta.part, &self.rotation))?;
         self.written = 0;
         self.opened = Instant::now();
         self.begin()?;
@@ -216,11 +215,6 @@ fn part(path: &Path, number: u32, rotation: &Rotation) -> PathBuf {
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     path.with_file_name(format!("{stem}.{number}.iotrace"))
-}
-
-/// What a program says to its devices is nobody else's business.
-fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 const _: () = assert!(size_of::<CallRecord>() < FRAME_BYTES);

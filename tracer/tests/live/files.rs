@@ -153,3 +153,21 @@ fn links_of_others_are_not_followed() {
     assert!(trace(dir.path(), &["calls.txt"]).status.success());
     assert!(fs::read_to_string(&victim).expect("a file").contains("ioctl("));
 }
+
+#[test]
+fn files_belong_to_the_user_behind_sudo() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (new, old) = (dir.path().join("new.iotrace"), dir.path().join("old.txt"));
+    fs::write(&old, "root's").expect("a file");
+    let mut command = ioctl_trace(["-q", "-u", "root", "-o"]);
+    command.arg(&new).arg("-o").arg(&old).args(["--", "true"]);
+    command.env("SUDO_UID", "65534").env("SUDO_GID", "65534");
+    let output = run(command.stdin(Stdio::null()));
+    assert!(output.status.success(), "{}", stderr(&output));
+    let owner = |path| fs::metadata(path).expect("a file").uid();
+    assert_eq!((owner(&new), owner(&old)), (65_534, 0));
+    assert_eq!(fs::metadata(&new).expect("a file").permissions().mode() & 0o777, 0o600);
+}
