@@ -138,6 +138,7 @@ impl<'r> Nodes<'r> {
         let scope = self.scope(request.name().into(), &layout, 0);
         let mut walk = Walk { nodes: self, arch, scopes: vec![scope], steps: Vec::new(), depth: 0 };
         walk.value(&layout, 0, &[]);
+        walk.behind_whole(&layout);
         walk.behind_selectors(request.name(), &layout);
         let steps = walk.steps;
         Some((layout, steps))
@@ -561,6 +562,24 @@ impl Walk<'_, '_> {
         let same = conditions.iter().filter(|value| value.place() == first.place());
         let table = self.nodes.table(same.map(|value| (value.value, choice)));
         self.steps.push(first.chooses(Step { table, ..step }));
+    }
+
+    /// The step to what an argument points to that is an address itself.
+    fn behind_whole(&mut self, layout: &Layout) {
+        let pointer = u32::try_from(layout.size).ok().filter(|size| matches!(size, 4 | 8));
+        let scalar = matches!(layout.shape, Shape::Scalar(_) | Shape::Pointer(_));
+        let Some(pointer) = pointer.filter(|_| scalar) else { return };
+        for scope in &mut self.scopes {
+            scope.path.push('*');
+        }
+        if let Some((dir, ty)) = self.pointee()
+            && let Some((step, target)) = self.to(Step { pointer, dir: bits(dir), ..Step::default() }, &ty)
+        {
+            self.step(step, target, &[]);
+        }
+        for scope in &mut self.scopes {
+            scope.path.clear();
+        }
     }
 
     /// Steps to what a request's selectors find behind a pointer: first what they look at, then what that chooses.

@@ -60,3 +60,12 @@ fn plans_say_what_numbers_do_not() {
     assert_eq!((bytes.dir, bytes.otherwise), (PLAN_IN | PLAN_OUT, PLAN_IN));
     assert_eq!(of(&plans, "KVM_CREATE_VM").map(|plan| plan.result_is_fd), Some(1));
 }
+
+#[test]
+fn an_argument_may_be_an_address_itself() {
+    let plans = compiled();
+    let reap = of(&plans, "USBDEVFS_REAPURB").expect("a plan");
+    let [urb] = steps(&plans, reap.node) else { panic!("one pointer: {reap:?}") };
+    assert_eq!((urb.offset, urb.pointer, urb.unit, urb.dir & PLAN_OUT), (0, 8, 56, PLAN_OUT));
+    assert!(steps(&plans, urb.node).iter().any(|buffer| buffer.offset == 16 && buffer.length_offset == 24));
+}
