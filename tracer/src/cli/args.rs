@@ -2,13 +2,13 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use ioctl_trace_ebpf::MAX_CAPTURE;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::{registry::Action, replay::Mode};
+use super::{policy, registry, replay::Mode};
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
 ///
@@ -178,6 +178,17 @@ pub struct Args {
     pub command: Vec<OsString>,
 }
 
+/// What to do instead of tracing.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Make an allow-list of what was recorded: seccomp, SELinux or JSON
+    #[command(after_help = policy::HELP)]
+    Policy(policy::PolicyArgs),
+    /// To ask what is known
+    #[command(flatten)]
+    Ask(registry::Action),
+}
+
 const WHOM: &str = "Whom to trace (conditions of different kinds must all hold)";
 const WHAT: &str = "What to trace";
 const OUTPUT: &str = "Output";
@@ -185,7 +196,7 @@ const LINES: &str = "Lines, as in strace";
 const FILES: &str = "Recordings";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -198,6 +209,8 @@ Examples:
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
   ioctl-trace record -o run.iotrace -- ./app   keep everything, to look at it later
   ioctl-trace replay run.iotrace -e '@drm' -c  without root, on any machine
+  ioctl-trace policy --format seccomp run.iotrace
+                                               the requests that a sandbox must allow
   ioctl-trace -a -o all.pftrace -o all.csv.zst a time line and a table, at once
   ioctl-trace decode 0x5413                    what does this number mean?
   ioctl-trace show VIDIOC_G_FMT                all that is known of a request";
@@ -314,9 +327,15 @@ mod tests {
         let mut command = Args::command().term_width(100);
         command.build();
         let mut help = String::new();
-        for path in
-            [&["decode"][..], &["list"], &["show"], &["registry"], &["registry", "import"], &["fields"]]
-        {
+        for path in [
+            &["decode"][..],
+            &["list"],
+            &["show"],
+            &["registry"],
+            &["registry", "import"],
+            &["fields"],
+            &["policy"],
+        ] {
             let command =
                 path.iter().try_fold(&mut command, |command, name| command.find_subcommand_mut(name));
             help += &format!("{}\n\n", command.expect("a command").render_help());

@@ -4,6 +4,8 @@ mod args;
 mod fields;
 mod formats;
 mod output;
+mod policy;
+mod recorded;
 mod registry;
 mod replay;
 mod run;
@@ -15,6 +17,7 @@ use std::{
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
 
+use args::Action;
 pub use args::Args;
 
 use crate::escape::visible;
@@ -86,11 +89,24 @@ fn spelled(option: &clap::Arg) -> String {
 fn perform(args: Args) -> Result<u8, run::Failure> {
     let known = registry::open(&args.vendor_files)?;
     match &args.action {
-        Some(action) => registry::run(action, known).map(|()| 0),
+        Some(Action::Ask(question)) => registry::run(question, known).map(|()| 0),
+        Some(Action::Policy(args)) => policy::run(args, known),
         None => match &args.mode {
             Mode::Replay(file) => replay::run(&file.clone(), &args, known),
             Mode::Trace | Mode::Record => run::run(args, known),
         },
+    }
+}
+
+/// What was done, which is enough where whoever reads has seen enough.
+fn unless_closed(done: Result<(), run::Failure>) -> Result<(), run::Failure> {
+    match done {
+        Err(run::Failure::Tracing(error))
+            if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
+        done => done,
     }
 }
 

@@ -113,14 +113,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
 
 /// What all `--filter` options want together.
 pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>, Failure> {
-    let mut all: Option<Filter> = None;
-    for text in &args.filter {
-        let filter = Filter::parse(text, registry).map_err(Failure::Filter)?;
-        all = Some(match all {
-            Some(before) => before.and(filter),
-            None => filter,
-        });
-    }
+    let all = parsed(&args.filter, registry)?;
     let missing = [
         (FieldId::Stack, args.stack == 0, "`stack` is known with -k only: add it"),
         (
@@ -134,6 +127,20 @@ pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>
         Some((_, _, remedy)) => Err(Failure::Usage(format!("--filter: {remedy}"))),
         None => Ok(all),
     }
+}
+
+/// One filter of several expressions that must all hold.
+///
+/// # Errors
+/// When one of them is none.
+pub fn parsed(texts: &[String], registry: &'static Registry) -> Result<Option<Filter>, Failure> {
+    texts.iter().try_fold(None, |all: Option<Filter>, text| {
+        let filter = Filter::parse(text, registry).map_err(Failure::Filter)?;
+        Ok(Some(match all {
+            Some(before) => before.and(filter),
+            None => filter,
+        }))
+    })
 }
 
 /// Says that tracing has begun.
