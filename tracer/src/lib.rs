@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod decode;
+pub mod diff;
 pub mod errno;
 pub mod escape;
 pub mod event;

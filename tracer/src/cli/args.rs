@@ -8,7 +8,7 @@ use ioctl_trace_ebpf::MAX_CAPTURE;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::{policy, registry, replay::Mode};
+use super::{diff, policy, registry, replay::Mode};
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
 ///
@@ -181,6 +181,9 @@ pub struct Args {
 /// What to do instead of tracing.
 #[derive(Debug, Subcommand)]
 pub enum Action {
+    /// Compare two recordings: requests, counts, errors, durations
+    #[command(after_help = diff::HELP)]
+    Diff(diff::DiffArgs),
     /// Make an allow-list of what was recorded: seccomp, SELinux or JSON
     #[command(after_help = policy::HELP)]
     Policy(policy::PolicyArgs),
@@ -196,7 +199,7 @@ const LINES: &str = "Lines, as in strace";
 const FILES: &str = "Recordings";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -209,6 +212,7 @@ Examples:
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
   ioctl-trace record -o run.iotrace -- ./app   keep everything, to look at it later
   ioctl-trace replay run.iotrace -e '@drm' -c  without root, on any machine
+  ioctl-trace diff a.iotrace b.iotrace         what does one run do that the other did not?
   ioctl-trace policy --format seccomp run.iotrace
                                                the requests that a sandbox must allow
   ioctl-trace -a -o all.pftrace -o all.csv.zst a time line and a table, at once
@@ -334,6 +338,7 @@ mod tests {
             &["registry"],
             &["registry", "import"],
             &["fields"],
+            &["diff"],
             &["policy"],
         ] {
             let command =

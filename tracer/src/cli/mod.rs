@@ -1,6 +1,7 @@
 //! The command line: what the user asks for, and what it is told.
 
 mod args;
+mod diff;
 mod fields;
 mod formats;
 mod output;
@@ -90,7 +91,8 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
     let known = registry::open(&args.vendor_files)?;
     match &args.action {
         Some(Action::Ask(question)) => registry::run(question, known).map(|()| 0),
-        Some(Action::Policy(args)) => policy::run(args, known),
+        Some(Action::Diff(options)) => diff::run(options, args.color, known),
+        Some(Action::Policy(options)) => policy::run(options, known),
         None => match &args.mode {
             Mode::Replay(file) => replay::run(&file.clone(), &args, known),
             Mode::Trace | Mode::Record => run::run(args, known),

@@ -1,4 +1,4 @@
-//! What is made of recordings of live calls: allow-lists.
+//! What is made of recordings of live calls: allow-lists and comparisons.
 
 use std::{fs, path::Path};
 
@@ -51,4 +51,37 @@ fn allow_lists_have_what_was_called() {
     fs::write(&paths[0], bytes.get(..bytes.len() - 10).expect("longer")).expect("written");
     let cut = run(ioctl_trace(["policy", "--format", "json"]).arg(&paths[0]));
     assert!(cut.status.success() && stderr(&cut).contains("the list may lack requests"), "{}", stderr(&cut));
+}
+
+#[test]
+fn comparisons_tell_what_changed() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let paths = ["a.iotrace", "b.iotrace"].map(|name| dir.path().join(name));
+    record(&paths[0], "stty -a </dev/ptmx >/dev/null");
+    record(&paths[1], "stty rows 5 </dev/ptmx; stty -a </dev/ptmx >/dev/null");
+    let diff = |options: &[&str], files: [&Path; 2]| {
+        let output = run(ioctl_trace(["diff", "--filter", "comm == stty"]).args(options).args(files));
+        assert_eq!(stderr(&output), "");
+        (output.status.code(), stdout(&output))
+    };
+    let [a, b] = [paths[0].as_path(), &paths[1]];
+
+    let (code, text) = diff(&[], [a, b]);
+    assert_eq!(code, Some(0));
+    let line =
+        |sign: &str, name: &str| text.lines().any(|line| line.starts_with(sign) && line.contains(name));
+    assert!(line("+ ", "TIOCSWINSZ  (ptmx)") && line("~ ", "TCGETS  (ptmx)"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
+    assert!(diff(&["--color", "always"], [a, b]).1.contains("\u{1b}[32m+ TIOCSWINSZ"));
+
+    let report: Value = serde_json::from_str(&diff(&["--json"], [b, a]).1).expect("JSON");
+    assert_eq!(report["removed"][0]["request"], "TIOCSWINSZ", "{report}");
+    assert_eq!(report["b"]["complete"], true, "{report}");
+
+    let codes = [[a, b], [a, a]].map(|files| diff(&["--exit-code"], files).0);
+    assert_eq!(codes, [Some(1), Some(0)]);
+    assert!(diff(&[], [a, a]).1.contains("0 only in A, 0 only in B, 0 changed"));
 }
