@@ -1,10 +1,10 @@
-//! What is made of recordings of live calls: allow-lists and comparisons.
+//! What is made of recordings of live calls: allow-lists, comparisons, totals.
 
 use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use crate::trace::{have_root, ioctl_trace, run, stderr, stdout};
+use crate::trace::{exerciser, have_root, ioctl_trace, run, stderr, stdout};
 
 /// Records what a shell does.
 fn record(path: &Path, script: &str) {
@@ -51,6 +51,44 @@ fn allow_lists_have_what_was_called() {
     fs::write(&paths[0], bytes.get(..bytes.len() - 10).expect("longer")).expect("written");
     let cut = run(ioctl_trace(["policy", "--format", "json"]).arg(&paths[0]));
     assert!(cut.status.success() && stderr(&cut).contains("the list may lack requests"), "{}", stderr(&cut));
+}
+
+#[test]
+fn totals_are_json_where_that_is_asked_for() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let (recording, totals) = (dir.path().join("a.iotrace"), dir.path().join("totals.json"));
+    let rows = |text: &str| -> Vec<(String, u64)> {
+        let rows: Vec<Value> = serde_json::from_str(text).expect("JSON");
+        let row = |row: &Value| Some((row["request"].as_str()?.to_owned(), row["calls"].as_u64()?));
+        rows.iter().filter_map(row).collect()
+    };
+
+    // Counted in the kernel.
+    let mut live = ioctl_trace(["-c", "-S", "calls", "-o"]);
+    live.arg(&totals).arg("--").arg(exerciser()).args(["--loop", "1000"]);
+    let output = run(live);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).lines().count() == 1, "no table beside the file: {}", stderr(&output));
+    let live = rows(&fs::read_to_string(&totals).expect("a file"));
+    assert_eq!(live.first(), Some(&("FIONREAD".to_owned(), 1000)));
+
+    // Counted from a recording.
+    let mut record = ioctl_trace(["record", "-o"]);
+    record.arg(&recording).arg("--").arg(exerciser()).args(["--loop", "1000"]);
+    assert!(run(record).status.success());
+    let replay = |options: &[&str]| {
+        let output = run(ioctl_trace(["replay"]).arg(&recording).args(["-q", "-c"]).args(options));
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+        stdout(&output)
+    };
+    let lines = replay(&["--format", "jsonl", "-S", "count"]);
+    let replayed = rows(&format!("[{}]", lines.lines().collect::<Vec<_>>().join(",")));
+    assert_eq!(replayed, live);
+    assert_eq!(replay(&["-o", &totals.display().to_string()]), "");
+    assert_eq!(rows(&fs::read_to_string(&totals).expect("a file")).len(), live.len());
 }
 
 #[test]
