@@ -23,6 +23,8 @@ const MAX_REQUESTS: usize = 65_536;
 /// Paths and programs kept of each; the counts are right without them.
 const MAX_NAMES: usize = 64;
 
+/// Paths kept of all devices.
+const MAX_PATHS: usize = 16_384;
 /// Stands for programs beyond those that are kept.
 const OTHERS: &str = "(others)";
 
@@ -154,7 +156,7 @@ impl Group {
 /// What was asked of a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Where it was, as far as that fits: paths without what tells inodes apart.
+    /// Where it was, as far as that fits: paths of what has a place in a directory.
     pub paths: BTreeSet<String>,
     /// By request number.
     pub requests: BTreeMap<u32, Group>,
@@ -170,6 +172,7 @@ pub struct Tally {
     /// Calls of requests beyond those that are kept.
     pub left_out: u64,
     requests: usize,
+    paths: usize,
 }
 
 impl Tally {
@@ -194,8 +197,9 @@ impl Tally {
         let asked = self.places.entry(place).or_default();
         if let Some(path) = event.call.target.file().and_then(path_of)
             && asked.paths.len() < MAX_NAMES
+            && self.paths < MAX_PATHS
         {
-            asked.paths.insert(path);
+            self.paths += usize::from(asked.paths.insert(path));
         }
         asked.requests.entry(number).or_default().add(event);
     }

@@ -68,7 +68,7 @@ fn mistakes_are_one_line_and_exit_with_two() {
         ),
         (
             &["policy", "--format", "json", "/no/such.iotrace"],
-            "`/no/such.iotrace` No such file or directory (os error 2)",
+            "cannot read `/no/such.iotrace`: No such file or directory (os error 2)",
         ),
         (&["policy", "--format", "json", "/dev/null"], "`/dev/null` is no recording"),
         (&["policy", "--format", "json", "--masked", "x.iotrace"], "`--masked` is about another --format"),

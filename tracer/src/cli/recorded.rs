@@ -11,7 +11,7 @@ use super::{run, run::Failure};
 use crate::{
     clock::WallClock,
     pipeline::Window,
-    recording::Reader,
+    recording::{ReadError, Reader},
     replay::{self, Plan},
     select::Selection,
     tally::{Tally, TallySink},
@@ -42,8 +42,13 @@ pub fn add(
     let selection = Selection::parse(chosen.requests.iter().map(String::as_str), registry)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let filter = run::parsed(&chosen.filter, registry)?;
-    let reader =
-        Reader::open(path).map_err(|error| Failure::Usage(format!("`{}` {error}", path.display())))?;
+    let reader = Reader::open(path).map_err(|error| {
+        let path = path.display();
+        Failure::Usage(match error {
+            ReadError::Io(error) => format!("cannot read `{path}`: {error}"),
+            other => format!("`{path}` {other}"),
+        })
+    })?;
     let clock = WallClock::recorded(reader.meta().epoch_ns);
     let filter = filter.map(|filter| filter.with_clock(clock));
     let before = tally.left_out;
