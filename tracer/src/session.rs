@@ -426,7 +426,7 @@ fn conclude(
         for (key, value) in live.summary()? {
             summary.add_counted(&key, value, &mut stage.decoder, &stage.selection);
         }
-        let shown = summary.all();
+        let shown = summary.all().totals();
         report.progress.shown.store(shown.calls(), Ordering::Relaxed);
         report.progress.failed.store(shown.errors(), Ordering::Relaxed);
         report.summary = Some(summary);

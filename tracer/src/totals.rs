@@ -62,6 +62,12 @@ impl Totals {
         self.0.total_ns
     }
 
+    /// The shortest call in nanoseconds, 0 without calls.
+    #[must_use]
+    pub const fn min_ns(&self) -> u64 {
+        self.0.min_ns
+    }
+
     /// The longest call in nanoseconds.
     #[must_use]
     pub const fn max_ns(&self) -> u64 {

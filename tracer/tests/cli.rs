@@ -66,6 +66,12 @@ fn mistakes_are_one_line_and_exit_with_two() {
             &["registry", "import", "/no/such.h", "-o", "-"],
             "cannot read `/no/such.h`: No such file or directory (os error 2)",
         ),
+        (
+            &["policy", "--format", "json", "/no/such.iotrace"],
+            "cannot read `/no/such.iotrace`: No such file or directory (os error 2)",
+        ),
+        (&["policy", "--format", "json", "/dev/null"], "`/dev/null` is no recording"),
+        (&["policy", "--format", "json", "--masked", "x.iotrace"], "`--masked` is about another --format"),
     ] {
         let (code, out, err) = run(args);
         assert_eq!((code, out.as_str(), err), (Some(2), "", format!("ioctl-trace: {line}\n")), "{args:?}");

@@ -2,13 +2,14 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use ioctl_trace_ebpf::MAX_CAPTURE;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::{registry::Action, replay::Mode};
+use super::{diff, policy, registry, replay::Mode};
+use crate::sink::table::SortKey;
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
 ///
@@ -65,13 +66,18 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = OUTPUT)]
     pub format: Option<Format>,
 
-    /// Print totals per request and device at the end instead of calls
-    #[arg(short = 'c', long = "summary-only", conflicts_with = "summary", help_heading = OUTPUT)]
+    /// Print totals per request and device at the end instead of calls; with --format jsonl one JSON object a row, and with
+    /// -o FILE.json a file of them
+    #[arg(short = 'c', long = "summary-only", conflicts_with = "summary", group = "totals", help_heading = OUTPUT)]
     pub summary_only: bool,
 
     /// Print calls and, at the end, totals
-    #[arg(short = 'C', long = "summary", help_heading = OUTPUT)]
+    #[arg(short = 'C', long = "summary", group = "totals", help_heading = OUTPUT)]
     pub summary: bool,
+
+    /// Sort totals by this, the largest first
+    #[arg(short = 'S', long = "summary-sort-by", value_enum, value_name = "KEY", requires = "totals", help_heading = OUTPUT)]
+    pub sort: Option<Sort>,
 
     /// Print lines even on a terminal, instead of the dashboard
     #[arg(long, help_heading = OUTPUT)]
@@ -178,6 +184,20 @@ pub struct Args {
     pub command: Vec<OsString>,
 }
 
+/// What to do instead of tracing.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Compare two recordings: requests, counts, errors, durations
+    #[command(after_help = diff::HELP)]
+    Diff(diff::DiffArgs),
+    /// Make an allow-list of what was recorded: seccomp, SELinux or JSON
+    #[command(after_help = policy::HELP)]
+    Policy(policy::PolicyArgs),
+    /// To ask what is known
+    #[command(flatten)]
+    Ask(registry::Action),
+}
+
 const WHOM: &str = "Whom to trace (conditions of different kinds must all hold)";
 const WHAT: &str = "What to trace";
 const OUTPUT: &str = "Output";
@@ -185,19 +205,24 @@ const LINES: &str = "Lines, as in strace";
 const FILES: &str = "Recordings";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
 
 const EXAMPLES: &str = "\
 Examples:
   ioctl-trace -- stty -a                       what does stty say to its terminal?
   ioctl-trace -p $(pidof qemu-system-x86_64)   watch a running process on a dashboard
   ioctl-trace -p 4711 -c                       count until ^C or its end
+  ioctl-trace -c -S p99 -o totals.json -- ./app
+                                               the slowest requests first, as JSON
   ioctl-trace -a -e '@drm,!DRM_IOCTL_VERSION'  every graphics call of the machine but one
   ioctl-trace -a --filter 'driver == i915 && ret < 0 && dur > 1ms'
                                                only calls that match; `ioctl-trace fields` lists what there is
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
   ioctl-trace record -o run.iotrace -- ./app   keep everything, to look at it later
   ioctl-trace replay run.iotrace -e '@drm' -c  without root, on any machine
+  ioctl-trace diff a.iotrace b.iotrace         what does one run do that the other did not?
+  ioctl-trace policy --format seccomp run.iotrace
+                                               the requests that a sandbox must allow
   ioctl-trace -a -o all.pftrace -o all.csv.zst a time line and a table, at once
   ioctl-trace decode 0x5413                    what does this number mean?
   ioctl-trace show VIDIOC_G_FMT                all that is known of a request";
@@ -229,6 +254,59 @@ pub enum Constants {
     Abbrev,
     /// Numbers and names
     Verbose,
+}
+
+/// What totals are sorted by. Those that strace has mean what they mean there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Sort {
+    /// The sum of durations; the default
+    #[value(aliases = ["time-percent", "time-total", "total-time"])]
+    Time,
+    /// The same
+    Total,
+    /// The number of calls
+    #[value(alias = "count")]
+    Calls,
+    /// The number of calls that failed
+    #[value(alias = "error")]
+    Errors,
+    /// The shortest call
+    #[value(aliases = ["min-time", "shortest"])]
+    Min,
+    /// The mean
+    #[value(aliases = ["avg-time", "mean"])]
+    Avg,
+    /// The median
+    P50,
+    /// What nine of ten calls do not exceed
+    P90,
+    /// What 99 of 100 calls do not exceed
+    P99,
+    /// The longest call
+    #[value(aliases = ["max-time", "longest"])]
+    Max,
+    /// The request's name, from A to Z
+    #[value(aliases = ["syscall", "syscall-name"])]
+    Name,
+}
+
+impl Sort {
+    /// As those who write totals know it.
+    #[must_use]
+    pub const fn key(self) -> SortKey {
+        match self {
+            Self::Time | Self::Total => SortKey::Total,
+            Self::Calls => SortKey::Calls,
+            Self::Errors => SortKey::Errors,
+            Self::Min => SortKey::Min,
+            Self::Avg => SortKey::Mean,
+            Self::P50 => SortKey::Percentile(50),
+            Self::P90 => SortKey::Percentile(90),
+            Self::P99 => SortKey::Percentile(99),
+            Self::Max => SortKey::Max,
+            Self::Name => SortKey::Name,
+        }
+    }
 }
 
 /// When to use colours.
@@ -314,9 +392,16 @@ mod tests {
         let mut command = Args::command().term_width(100);
         command.build();
         let mut help = String::new();
-        for path in
-            [&["decode"][..], &["list"], &["show"], &["registry"], &["registry", "import"], &["fields"]]
-        {
+        for path in [
+            &["decode"][..],
+            &["list"],
+            &["show"],
+            &["registry"],
+            &["registry", "import"],
+            &["fields"],
+            &["diff"],
+            &["policy"],
+        ] {
             let command =
                 path.iter().try_fold(&mut command, |command, name| command.find_subcommand_mut(name));
             help += &format!("{}\n\n", command.expect("a command").render_help());

@@ -1,9 +1,12 @@
 //! The command line: what the user asks for, and what it is told.
 
 mod args;
+mod diff;
 mod fields;
 mod formats;
 mod output;
+mod policy;
+mod recorded;
 mod registry;
 mod replay;
 mod run;
@@ -15,6 +18,7 @@ use std::{
 
 use clap::{ArgMatches, CommandFactory, FromArgMatches, error::ErrorKind, parser::ValueSource};
 
+use args::Action;
 pub use args::Args;
 
 use crate::escape::visible;
@@ -86,11 +90,25 @@ fn spelled(option: &clap::Arg) -> String {
 fn perform(args: Args) -> Result<u8, run::Failure> {
     let known = registry::open(&args.vendor_files)?;
     match &args.action {
-        Some(action) => registry::run(action, known).map(|()| 0),
+        Some(Action::Ask(question)) => registry::run(question, known).map(|()| 0),
+        Some(Action::Diff(options)) => diff::run(options, args.color, known),
+        Some(Action::Policy(options)) => policy::run(options, known),
         None => match &args.mode {
             Mode::Replay(file) => replay::run(&file.clone(), &args, known),
             Mode::Trace | Mode::Record => run::run(args, known),
         },
+    }
+}
+
+/// What was done, which is enough where whoever reads has seen enough.
+fn unless_closed(done: Result<(), run::Failure>) -> Result<(), run::Failure> {
+    match done {
+        Err(run::Failure::Tracing(error))
+            if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            Ok(())
+        }
+        done => done,
     }
 }
 

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use ioctl_registry::Xlat;
 
 use super::{
-    args::{Args, Color, Constants, Format},
+    args::{Args, Color, Constants, Format, Sort},
     formats::{Named, by_name, endings},
     run::Failure,
 };
@@ -25,6 +25,7 @@ use crate::{
         parquet::Parquet,
         perfetto::Perfetto,
         summary::SummarySink,
+        table::{Form, Table},
         text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
     },
 };
@@ -53,6 +54,60 @@ pub fn colored(choice: Color, terminal: bool) -> bool {
     }
 }
 
+/// What totals are written to, and how: a file of their own, or the screen.
+pub struct Totals {
+    /// Where they go.
+    pub out: Box<dyn Output>,
+    /// How they look.
+    pub table: Table,
+}
+
+impl Totals {
+    /// An output for them.
+    #[must_use]
+    pub fn sink(self) -> Box<dyn Sink> {
+        Box::new(SummarySink::new(self.out, self.table))
+    }
+}
+
+/// Where the totals go, if any are wanted.
+///
+/// # Errors
+/// When they have no such format, or their file cannot be created.
+pub fn totals(args: &Args) -> Result<Option<Totals>, Failure> {
+    if !args.summary_only && !args.summary {
+        return Ok(None);
+    }
+    let mut files = args.output.iter().filter(|path| is_totals(args, path));
+    let (file, more) = (files.next(), files.next());
+    if let Some(more) = more {
+        return Err(Failure::Usage(format!("totals go to one file: leave out `{}`", more.display())));
+    }
+    let sort = args.sort.map(Sort::key).unwrap_or_default();
+    if let Some(file) = file {
+        let out = create(file).map_err(|error| cannot_create(file, &error))?;
+        return Ok(Some(Totals { out: Box::new(out), table: Table { sort, form: Form::Array } }));
+    }
+    // Beside calls, the format is theirs.
+    let form = match args.format.filter(|_| args.summary_only && args.output.is_empty()) {
+        None | Some(Format::Text) => Form::Text,
+        Some(Format::Jsonl) => Form::Lines,
+        Some(_) => return Err(Failure::Usage("totals are text or JSON: --format text or jsonl".to_owned())),
+    };
+    Ok(Some(Totals { out: stream(args), table: Table { sort, form } }))
+}
+
+/// Whether a file is for the totals: its name says so, and there are any.
+fn is_totals(args: &Args, path: &Path) -> bool {
+    (args.summary_only || args.summary) && path.extension().is_some_and(|extension| extension == "json")
+}
+
+/// Whether nothing but totals is wanted.
+#[must_use]
+pub fn only_totals(args: &Args) -> bool {
+    args.summary_only && args.output.iter().all(|path| is_totals(args, path))
+}
+
 /// The outputs that the command line asks for. `lines` adds lines to the screen when there is no file.
 ///
 /// # Errors
@@ -60,7 +115,7 @@ pub fn colored(choice: Color, terminal: bool) -> bool {
 pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     // All of them before the first is created: a mistake must not empty a file.
-    let targets = args.output.iter().filter(|path| !is_recording(path));
+    let targets = args.output.iter().filter(|path| !is_recording(path) && !is_totals(args, path));
     let targets = targets.map(|path| target(args, path)).collect::<Result<Vec<_>, _>>()?;
     for (index, target) in targets.iter().enumerate() {
         if targets[..index].iter().any(|other| other.path == target.path) {
@@ -95,7 +150,7 @@ pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn 
         sinks.push(sink.context("cannot write the output")?);
     }
     if args.summary {
-        sinks.push(Box::new(SummarySink::new(stream(args))));
+        sinks.extend(totals(args)?.map(Totals::sink));
     }
     Ok(sinks)
 }
@@ -216,6 +271,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::sink::table::SortKey;
 
     /// The formats of the outputs, as far as they are clear.
     fn formats(words: &[&str]) -> Vec<Option<Format>> {
@@ -232,6 +288,29 @@ mod tests {
         let several = ["-o", "a.parquet", "-o", "-", "-o", "b.dat", "--format", "jsonl"];
         assert_eq!(formats(&several), [Some(parquet), Some(json), Some(json)], "those that do not tell");
         assert_eq!(formats(&["-o", "a.parquet.zst"]), [None]);
+    }
+
+    #[test]
+    fn totals_have_their_own_file_or_format() {
+        let made = |words: &[&str]| {
+            let args = Args::try_parse_from([&["ioctl-trace", "-a"], words].concat()).expect("valid");
+            (totals(&args).ok().map(|totals| totals.map(|totals| totals.table)), only_totals(&args))
+        };
+        let table = |sort, form| Some(Some(Table { sort, form }));
+        assert_eq!(made(&[]), (Some(None), false));
+        assert_eq!(made(&["-c"]), (table(SortKey::Total, Form::Text), true));
+        assert_eq!(made(&["-c", "--format", "jsonl"]), (table(SortKey::Total, Form::Lines), true));
+        assert_eq!(made(&["-c", "--format", "csv"]), (None, true));
+        let beside = ["-C", "-S", "p99", "--format", "csv"];
+        assert_eq!(made(&beside), (table(SortKey::Percentile(99), Form::Text), false), "the format of calls");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("totals.json");
+        let name = file.to_str().expect("text");
+        assert_eq!(made(&["-c", "-S", "count", "-o", name]), (table(SortKey::Calls, Form::Array), true));
+        let both = made(&["-c", "-o", "calls.csv", "-o", name]);
+        assert_eq!(both, (table(SortKey::Total, Form::Array), false), "totals there, calls elsewhere");
+        assert_eq!(made(&["-c", "-o", name, "-o", name]), (None, true));
+        assert!(Args::try_parse_from(["ioctl-trace", "-a", "-S", "name"]).is_err(), "there are none to sort");
     }
 
     #[test]

@@ -115,7 +115,7 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
     let filter = filter.map(|filter| filter.with_clock(clock.clone()));
     let mut sinks = output::sinks(args, !args.summary_only, &clock)?;
     if args.summary_only {
-        sinks.push(Box::new(crate::sink::summary::SummarySink::new(output::stream(args))));
+        sinks.extend(output::totals(args)?.map(output::Totals::sink));
     }
     let window = Window {
         first_ns: args.from.map_or(0, |time| clock.monotonic(time)),

@@ -1,7 +1,7 @@
 //! From the command line to a session, and from its report to the last words.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::atomic::Ordering,
 };
 
@@ -60,19 +60,19 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         && !args.summary_only
         && io::stdout().is_terminal();
     // The kernel counts by request and device: what else a filter asks about it does not keep.
-    let summary_only = args.summary_only && args.output.is_empty() && filter.is_none();
+    let summary_only = output::only_totals(&args) && filter.is_none();
     if args.from.is_some() || args.to.is_some() {
         return Err(Failure::Usage("--from and --to are for `replay`".to_owned()));
     }
     let clock = WallClock::system();
     let recorder = replay::recorder(&args, registry, &clock)?;
     let mut sinks = output::sinks(&args, !dashboard && recorder.is_none(), &clock)?;
-    if args.summary_only && !summary_only {
-        sinks.push(Box::new(crate::sink::summary::SummarySink::new(output::stream(&args))));
+    let mut totals = if args.summary_only { output::totals(&args)? } else { None };
+    if !summary_only {
+        sinks.extend(totals.take().map(output::Totals::sink));
     }
     // Nobody looks into the memory of calls that are only counted.
-    let copies = !args.summary_only
-        || !args.output.is_empty()
+    let copies = !output::only_totals(&args)
         || filter.as_ref().is_some_and(|filter| filter.needs_argument() || filter.uses(FieldId::Fds));
     let full = recorder.is_some()
         || dashboard
@@ -108,19 +108,12 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     } else {
         session::run(plan, &stop)?
     };
-    conclude(&args, &report)
+    conclude(&args, &report, totals)
 }
 
 /// What all `--filter` options want together.
 pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>, Failure> {
-    let mut all: Option<Filter> = None;
-    for text in &args.filter {
-        let filter = Filter::parse(text, registry).map_err(Failure::Filter)?;
-        all = Some(match all {
-            Some(before) => before.and(filter),
-            None => filter,
-        });
-    }
+    let all = parsed(&args.filter, registry)?;
     let missing = [
         (FieldId::Stack, args.stack == 0, "`stack` is known with -k only: add it"),
         (
@@ -136,6 +129,20 @@ pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>
     }
 }
 
+/// One filter of several expressions that must all hold.
+///
+/// # Errors
+/// When one of them is none.
+pub fn parsed(texts: &[String], registry: &'static Registry) -> Result<Option<Filter>, Failure> {
+    texts.iter().try_fold(None, |all: Option<Filter>, text| {
+        let filter = Filter::parse(text, registry).map_err(Failure::Filter)?;
+        Ok(Some(match all {
+            Some(before) => before.and(filter),
+            None => filter,
+        }))
+    })
+}
+
 /// Says that tracing has begun.
 fn greeting(args: &Args) -> impl FnOnce() + Send + use<> {
     let whom = match args.pid.as_slice() {
@@ -148,12 +155,12 @@ fn greeting(args: &Args) -> impl FnOnce() + Send + use<> {
 }
 
 /// Prints the totals and finds the exit code.
-fn conclude(args: &Args, report: &Report) -> Result<u8, Failure> {
+fn conclude(args: &Args, report: &Report, totals: Option<output::Totals>) -> Result<u8, Failure> {
     if report.mounted_tracefs && args.quiet == 0 {
         say("mounted tracefs on /sys/kernel/tracing");
     }
-    if let Some(summary) = &report.summary
-        && let Err(error) = write!(output::stream(args), "{summary}")
+    if let (Some(summary), Some(mut totals)) = (&report.summary, totals)
+        && let Err(error) = totals.table.write(summary, &mut totals.out).and_then(|()| totals.out.end())
         && error.kind() != io::ErrorKind::BrokenPipe
     {
         return Err(error.into());

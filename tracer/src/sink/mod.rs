@@ -8,6 +8,7 @@ pub mod out;
 pub mod parquet;
 pub mod perfetto;
 pub mod summary;
+pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod text;

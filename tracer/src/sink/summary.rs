@@ -1,43 +1,82 @@
-//! Totals per request and device, printed as a table when tracing ends.
+//! Totals per request and device, printed when tracing ends.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    io::{self, Write},
-};
+use std::{collections::HashMap, io};
 
 use ioctl_registry::DeviceKind;
 use ioctl_trace_ebpf::{FileStatus, SummaryKey, SummaryValue};
 
-use super::Sink;
+use super::{Sink, out::Output, table::Table};
 use crate::{
     decode::Decoder,
     escape::escaped,
     event::{Device, Event, File},
+    histogram::Histogram,
     select::Selection,
-    totals::{Human, Totals},
+    totals::Totals,
 };
 
 /// Rows kept; further kinds of calls are added up in one row. A hostile program could otherwise invent requests without end.
 const MAX_ROWS: usize = 65_536;
+/// Rows whose percentiles are exact; those of further ones are bounds at most 25 % apart, in memory that does not grow.
+const EXACT_ROWS: usize = 1_024;
+
+/// Totals of a row.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    totals: Totals,
+    /// Durations of all its calls; fewer than there were calls, if the kernel counted some or there are too many rows.
+    durations: Histogram,
+}
+
+impl Row {
+    /// Counts, sums and extremes.
+    #[must_use]
+    pub const fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// The `percent`-th percentile in nanoseconds: right to 0.2 % where the calls were seen one by one, an upper bound that is
+    /// at most 25 % more where the kernel counted them.
+    #[must_use]
+    pub fn percentile_ns(&self, percent: u64) -> u64 {
+        if self.durations.calls() == self.totals.calls() {
+            self.durations.percentile_ns(percent)
+        } else {
+            self.totals.percentile_ns(percent)
+        }
+    }
+
+    fn add(&mut self, totals: &Totals, exact: Option<u64>) {
+        self.totals.merge(totals);
+        exact.into_iter().for_each(|duration_ns| self.durations.add(duration_ns));
+    }
+}
 
 /// Totals per request and device.
 #[derive(Debug, Default)]
 pub struct Summary {
-    rows: HashMap<(String, String), Totals>,
-    all: Totals,
+    rows: HashMap<(String, String), Row>,
+    all: Row,
 }
 
 impl Summary {
-    /// Adds a group of calls.
+    /// Adds a group of calls that was counted elsewhere.
     pub fn add(&mut self, request: String, device: String, totals: &Totals) {
-        self.all.merge(totals);
-        let key = (request, device);
-        if self.rows.len() >= MAX_ROWS && !self.rows.contains_key(&key) {
-            self.rows.entry(("(other requests)".to_owned(), String::new())).or_default().merge(totals);
-            return;
+        self.add_row(request, device, totals, None);
+    }
+
+    /// Adds a group of calls, and the duration of the only one if it is known.
+    fn add_row(&mut self, request: String, device: String, totals: &Totals, exact: Option<u64>) {
+        self.all.add(totals, exact);
+        let mut key = (request, device);
+        let rows = self.rows.len();
+        if rows >= MAX_ROWS && !self.rows.contains_key(&key) {
+            key = ("(other requests)".to_owned(), String::new());
         }
-        self.rows.entry(key).or_default().merge(totals);
+        let row = self.rows.entry(key).or_default();
+        // A row that began without durations stays so: some would be worse than none.
+        let exact = exact.filter(|_| rows < EXACT_ROWS || row.durations.calls() > 0);
+        row.add(totals, exact);
     }
 
     /// Adds one call.
@@ -48,8 +87,9 @@ impl Summary {
             .file()
             .map_or_else(|| "not open".to_owned(), |f| device_label(decoder.device(f)));
         let mut one = Totals::default();
-        one.add(event.call.duration_ns, event.call.outcome.value().is_some_and(|v| v < 0));
-        self.add(event.request.to_string(), device, &one);
+        let duration_ns = event.call.duration_ns;
+        one.add(duration_ns, event.call.outcome.value().is_some_and(|v| v < 0));
+        self.add_row(event.request.to_string(), device, &one, Some(duration_ns));
     }
 
     /// Adds what the kernel side has counted, as far as it is wanted.
@@ -73,8 +113,13 @@ impl Summary {
 
     /// All calls together.
     #[must_use]
-    pub fn all(&self) -> &Totals {
+    pub const fn all(&self) -> &Row {
         &self.all
+    }
+
+    /// Every row with its request and device, in no order.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str, &Row)> {
+        self.rows.iter().map(|((request, device), row)| (request.as_str(), device.as_str(), row))
     }
 }
 
@@ -114,53 +159,21 @@ pub fn device_label(device: &Device) -> String {
     }
 }
 
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows: Vec<_> = self.rows.iter().collect();
-        rows.sort_by(|(ka, a), (kb, b)| b.total_ns().cmp(&a.total_ns()).then_with(|| ka.cmp(kb)));
-        writeln!(
-            f,
-            "{:>6} {:>9} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}  request  (device)",
-            "% time", "total", "mean", "p50", "p99", "max", "calls", "errors"
-        )?;
-        for ((request, device), totals) in rows {
-            let percent = 100.0 * totals.total_ns() as f64 / (self.all.total_ns().max(1)) as f64;
-            write!(f, "{percent:>6.2} {}  {request}", Columns(totals))?;
-            if !device.is_empty() {
-                write!(f, "  ({device})")?;
-            }
-            writeln!(f)?;
-        }
-        writeln!(f, "{:>6.2} {}  total", 100.0, Columns(&self.all))
-    }
-}
-
-/// The numbers of a row.
-struct Columns<'a>(&'a Totals);
-
-impl fmt::Display for Columns<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let t = self.0;
-        let [total, mean, p50, p99, max] =
-            [t.total_ns(), t.mean_ns(), t.percentile_ns(50), t.percentile_ns(99), t.max_ns()].map(Human);
-        write!(f, "{total:>9} {mean:>8} {p50:>8} {p99:>8} {max:>8} {:>9} {:>8}", t.calls(), t.errors())
-    }
-}
-
 /// A [`Summary`] of events that is written when they end.
 pub struct SummarySink<W> {
     summary: Summary,
+    table: Table,
     out: W,
 }
 
-impl<W: Write + Send> SummarySink<W> {
+impl<W: Output> SummarySink<W> {
     /// A summary to `out`.
-    pub fn new(out: W) -> Self {
-        Self { summary: Summary::default(), out }
+    pub fn new(out: W, table: Table) -> Self {
+        Self { summary: Summary::default(), table, out }
     }
 }
 
-impl<W: Write + Send> Sink for SummarySink<W> {
+impl<W: Output> Sink for SummarySink<W> {
     fn event(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
         self.summary.add_event(event, decoder);
         Ok(())
@@ -171,7 +184,7 @@ impl<W: Write + Send> Sink for SummarySink<W> {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        write!(self.out, "{}", self.summary)?;
-        self.out.flush()
+        self.table.write(&self.summary, &mut self.out)?;
+        self.out.end()
     }
 }

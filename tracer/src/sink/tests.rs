@@ -21,6 +21,7 @@ use super::{
     parquet::Parquet,
     perfetto::Perfetto,
     summary::SummarySink,
+    table::{Form, SortKey, Table},
     text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
 };
 use crate::{
@@ -215,7 +216,38 @@ fn json_lines_are_as_agreed() {
 
 #[test]
 fn the_table_of_totals_is_as_agreed() {
-    insta::assert_snapshot!(written(SummarySink::new));
+    insta::assert_snapshot!(written(|out| SummarySink::new(out, Table::default())));
+}
+
+#[test]
+fn totals_are_sorted_as_asked() {
+    let table = |sort, form| written(|out| SummarySink::new(out, Table { sort, form }));
+    let rows = |sort| {
+        let text = table(sort, Form::Lines);
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<serde_json::Value>>()
+    };
+    let keys = [
+        (SortKey::Total, "total_ns"),
+        (SortKey::Calls, "calls"),
+        (SortKey::Errors, "errors"),
+        (SortKey::Min, "min_ns"),
+        (SortKey::Mean, "mean_ns"),
+        (SortKey::Percentile(50), "p50_ns"),
+        (SortKey::Percentile(90), "p90_ns"),
+        (SortKey::Percentile(99), "p99_ns"),
+        (SortKey::Max, "max_ns"),
+    ];
+    for (sort, key) in keys {
+        let values: Vec<_> = rows(sort).iter().map(|row| row[key].as_u64().expect("a number")).collect();
+        assert!(values.is_sorted_by(|a, b| a >= b), "{key}: {values:?}");
+        assert!(values.first() > values.last(), "{key} is not put to the test: {values:?}");
+    }
+    let names: Vec<_> = rows(SortKey::Name).iter().map(|row| row["request"].to_string()).collect();
+    assert!(names.is_sorted(), "{names:?}");
+    let array: Vec<serde_json::Value> =
+        serde_json::from_str(&table(SortKey::Name, Form::Array)).expect("JSON");
+    assert_eq!(array, rows(SortKey::Name));
+    insta::assert_snapshot!(table(SortKey::Calls, Form::Lines));
 }
 
 mod hostile {
@@ -239,7 +271,7 @@ mod hostile {
                 Box::new(Csv::new(table.clone(), clock()).expect("written")),
                 Box::new(Parquet::new(Shared::default(), clock()).expect("written")),
                 Box::new(Perfetto::new(Shared::default(), clock())),
-                Box::new(SummarySink::new(Shared::default())),
+                Box::new(SummarySink::new(Shared::default(), Table::default())),
             ];
             for (kind, mut bytes) in records {
                 if let Some(slot) = bytes.get_mut(..2) {

@@ -15,6 +15,7 @@ mod files;
 mod filter;
 mod lifecycle;
 mod recording;
+mod recordings;
 mod select;
 mod stacks;
 mod trace;

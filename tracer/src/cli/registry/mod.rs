@@ -21,7 +21,7 @@ use ioctl_registry::Registry;
 pub use args::{Action, RegistryAction};
 pub use files::open;
 
-use super::run::Failure;
+use super::{run::Failure, unless_closed};
 use crate::escape::visible;
 
 /// Does what a command says and prints the outcome.
@@ -30,16 +30,7 @@ use crate::escape::visible;
 /// What is wrong with the command line, or why nothing can be printed.
 pub fn run(action: &Action, registry: &Registry) -> Result<(), Failure> {
     let mut out = Visible(BufWriter::new(io::stdout().lock()));
-    let done = perform(action, registry, &mut out).and_then(|()| Ok(out.flush()?));
-    match done {
-        // Whoever reads has seen enough.
-        Err(Failure::Tracing(error))
-            if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
-        {
-            Ok(())
-        }
-        done => done,
-    }
+    unless_closed(perform(action, registry, &mut out).and_then(|()| Ok(out.flush()?)))
 }
 
 fn perform(action: &Action, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {

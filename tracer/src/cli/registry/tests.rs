@@ -52,7 +52,8 @@ fn registry() -> Registry {
 fn outcome(words: &[&str]) -> Result<String, String> {
     let args = Args::try_parse_from([&["ioctl-trace"], words].concat()).map_err(|error| error.to_string())?;
     let mut out = Visible(Vec::new());
-    match perform(args.action.as_ref().expect("a command"), &registry(), &mut out) {
+    let Some(crate::cli::args::Action::Ask(action)) = &args.action else { panic!("another command") };
+    match perform(action, &registry(), &mut out) {
         Ok(()) => Ok(String::from_utf8(out.0).expect("text")),
         Err(Failure::Usage(message)) => Err(message),
         Err(Failure::Filter(error)) => panic!("{error}"),
