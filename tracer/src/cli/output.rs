@@ -85,7 +85,7 @@ pub fn totals(args: &Args) -> Result<Option<Totals>, Failure> {
     }
     let sort = args.sort.map(Sort::key).unwrap_or_default();
     if let Some(file) = file {
-        let out = create(file).map_err(|error| cannot_create(file, &error))?;
+        let out = create::file(file).map_err(|error| cannot_create(file, &error))?;
         return Ok(Some(Totals { out: Box::new(out), table: Table { sort, form: Form::Array } }));
     }
     // Beside calls, the format is theirs.
