@@ -196,7 +196,7 @@ fn exchanged(
     }
     // A call that failed gave nothing back but what it changed: the rest is what lay there before.
     let lay_there = decode(input, When::After(None)).unwrap_or(Value::Missing);
-    (before, after.and_then(|after| Value::changes(&lay_there, &after)))
+    (before, after.and_then(|after| Value::witnessed_changes(&lay_there, &after)))
 }
 
 /// What several requests make of the same argument.

@@ -28,23 +28,46 @@ impl Value {
     /// ```
     #[must_use]
     pub fn changes(before: &Self, after: &Self) -> Option<Self> {
+        Self::changed(before, after, true)
+    }
+
+    /// The changes that both sides bear witness to: what lies behind an address that was not followed in `before` may
+    /// have been there all along.
+    ///
+    /// ```
+    /// use ioctl_registry::Value;
+    ///
+    /// let [before, now] = [
+    ///     Value::Pointer(8),
+    ///     Value::Pointee { address: 8, value: Box::new(Value::Integer(1)) },
+    /// ];
+    /// assert_eq!(Value::changes(&before, &now), Some(now.clone()));
+    /// assert_eq!(Value::witnessed_changes(&before, &now), None);
+    /// ```
+    #[must_use]
+    pub fn witnessed_changes(before: &Self, after: &Self) -> Option<Self> {
+        Self::changed(before, after, false)
+    }
+
+    fn changed(before: &Self, after: &Self, added: bool) -> Option<Self> {
         match (before, after) {
             (_, Self::Missing) => None,
             (Self::Pointee { address: one, .. }, Self::Pointer(other)) if one == other => None,
+            (Self::Pointer(one), Self::Pointee { address, .. }) if one == address && !added => None,
             (Self::Pointee { address: one, value: before }, Self::Pointee { address, value })
                 if one == address =>
             {
-                let value = Box::new(Self::changes(before, value)?);
+                let value = Box::new(Self::changed(before, value, added)?);
                 Some(Self::Pointee { address: *address, value })
             }
             (Self::Variant { name: one, value: before }, Self::Variant { name, value }) if one == name => {
-                let value = Box::new(Self::changes(before, value)?);
+                let value = Box::new(Self::changed(before, value, added)?);
                 Some(Self::Variant { name: name.clone(), value })
             }
             (Self::Record(before), Self::Record(after)) => {
                 let changed = |(other, member): (Option<&Member>, &Member)| {
                     let value = match other {
-                        Some(other) => Self::changes(&other.value, &member.value)?,
+                        Some(other) => Self::changed(&other.value, &member.value, added)?,
                         None if member.value == Self::Missing => return None,
                         None => member.value.clone(),
                     };
@@ -57,7 +80,7 @@ impl Value {
                 if before.len() == after.len() =>
             {
                 let mut pairs = before.iter().zip(after);
-                if pairs.all(|(before, after)| Self::changes(before, after).is_none()) {
+                if pairs.all(|(before, after)| Self::changed(before, after, added).is_none()) {
                     return None;
                 }
                 let items =
