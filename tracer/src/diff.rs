@@ -144,7 +144,6 @@ fn differs(a: u64, b: u64, factor: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::Asked;
 
     fn group(durations: &[u64], errors: &[(i32, u64)]) -> Group {
         let mut group = Group { calls: durations.len() as u64, ..Group::default() };
@@ -153,22 +152,15 @@ mod tests {
         group
     }
 
-    fn tally(groups: Vec<(u32, Group)>) -> Tally {
-        let mut tally = Tally::new(false);
-        let place = Place { kind: "char", name: "pts".to_owned(), numbers: None };
-        tally.places.insert(place, Asked { requests: groups.into_iter().collect(), ..Asked::default() });
-        tally
-    }
-
     fn between(before: Group, after: Group, thresholds: Thresholds) -> Vec<Change> {
-        let (before, after) = (tally(vec![(1, before)]), tally(vec![(1, after)]));
+        let (before, after) = (Tally::of_terminal(vec![(1, before)]), Tally::of_terminal(vec![(1, after)]));
         diff(&before, &after, thresholds).changed.into_iter().flat_map(|changed| changed.changes).collect()
     }
 
     #[test]
     fn requests_of_one_alone_are_found() {
-        let before = tally(vec![(1, group(&[5], &[])), (2, group(&[5], &[]))]);
-        let after = tally(vec![(2, group(&[5], &[])), (3, group(&[5], &[]))]);
+        let before = Tally::of_terminal(vec![(1, group(&[5], &[])), (2, group(&[5], &[]))]);
+        let after = Tally::of_terminal(vec![(2, group(&[5], &[])), (3, group(&[5], &[]))]);
         let found = diff(&before, &after, Thresholds::default());
         let numbers = |alone: &[Alone<'_>]| alone.iter().map(|one| one.number).collect::<Vec<_>>();
         assert_eq!((numbers(&found.removed), numbers(&found.added), found.same), (vec![1], vec![3], 1));

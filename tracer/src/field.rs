@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use ioctl_registry::{Encoding, Value};
+use ioctl_registry::{DeviceKind, Direction, Encoding, Value};
 
 use crate::{
     clock::WallClock,
     decode::Decoder,
-    event::{Event, File},
+    event::{Event, File, kind_name},
 };
 
 /// What a field holds.
@@ -169,9 +169,23 @@ macro_rules! fields {
 }
 
 /// The kinds of files.
-const KINDS: &[&str] = &["char", "block", "socket", "fifo", "file", "dir", "anon", "unknown"];
+const KINDS: &[&str] = &[
+    kind_name(DeviceKind::Char),
+    kind_name(DeviceKind::Block),
+    kind_name(DeviceKind::Socket),
+    kind_name(DeviceKind::Fifo),
+    kind_name(DeviceKind::Regular),
+    kind_name(DeviceKind::Directory),
+    kind_name(DeviceKind::AnonInode),
+    kind_name(DeviceKind::Unknown),
+];
 /// The directions of arguments.
-const DIRECTIONS: &[&str] = &["none", "read", "write", "read-write"];
+const DIRECTIONS: &[&str] = &[
+    Direction::None.as_str(),
+    Direction::Read.as_str(),
+    Direction::Write.as_str(),
+    Direction::ReadWrite.as_str(),
+];
 
 fields! {
     Ts, "ts" / "time", Kind::Time, None, "When the call began", "ts >= '2026-11-20T23:40:00Z'";
@@ -308,7 +322,7 @@ impl FieldId {
     fn of_file<'e>(self, file: &'e File, decoder: &mut Decoder) -> FieldValue<'e> {
         use ioctl_registry::DeviceKind;
         match self {
-            Self::DeviceKind => FieldValue::text(Some(crate::event::kind_name(file.kind))),
+            Self::DeviceKind => FieldValue::text(Some(kind_name(file.kind))),
             Self::DeviceMajor => FieldValue::number(file.numbers.map(|numbers| numbers.0)),
             Self::DeviceMinor => FieldValue::number(file.numbers.map(|numbers| numbers.1)),
             Self::Driver => FieldValue::text(decoder.device(file).driver.as_deref()),

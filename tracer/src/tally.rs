@@ -175,6 +175,18 @@ pub struct Tally {
     paths: usize,
 }
 
+#[cfg(test)]
+impl Tally {
+    /// With these requests of one terminal, by number.
+    pub(crate) fn of_terminal(requests: impl IntoIterator<Item = (u32, Group)>) -> Self {
+        let place = Place { kind: "char", name: "pts".to_owned(), numbers: None };
+        let asked = Asked { requests: requests.into_iter().collect(), ..Asked::default() };
+        let mut tally = Self::new(false);
+        tally.places.insert(place, asked);
+        tally
+    }
+}
+
 impl Tally {
     /// An empty one.
     #[must_use]

@@ -298,7 +298,6 @@ fn word(change: &Change) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tally::Asked;
 
     fn group(name: &str, ns: u64, calls: u64, errors: &[(i32, u64)]) -> Group {
         let mut group = Group { calls, ..Group::default() };
@@ -306,13 +305,6 @@ mod tests {
         (0..calls).for_each(|_| group.durations.add(ns));
         group.errors.extend(errors.iter().copied());
         group
-    }
-
-    fn tally(groups: Vec<(u32, Group)>) -> Tally {
-        let mut tally = Tally::new(false);
-        let place = Place { kind: "char", name: "pts".to_owned(), numbers: None };
-        tally.places.insert(place, Asked { requests: groups.into_iter().collect(), ..Asked::default() });
-        tally
     }
 
     fn sides() -> [Tally; 2] {
@@ -326,7 +318,7 @@ mod tests {
             (0x5405, group("TCGETA", 800, 3, &[])),
             (0x5413, group("TIOCGWINSZ", 700, 1, &[(25, 1)])),
         ];
-        [tally(before), tally(after)]
+        [Tally::of_terminal(before), Tally::of_terminal(after)]
     }
 
     fn shown(colored: bool) -> String {
