@@ -58,6 +58,13 @@ impl WallClock {
         (i64::try_from(ns.div_euclid(NANOS)).unwrap_or(0), u32::try_from(ns.rem_euclid(NANOS)).unwrap_or(0))
     }
 
+    /// The moment, in UTC.
+    #[must_use]
+    pub fn moment(&self, monotonic_ns: u64) -> Timestamp {
+        let ns = i128::from(monotonic_ns) + self.offset_ns;
+        Timestamp::from_nanosecond(ns).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
     /// `2026-11-20T23:40:01` in UTC, for a second since the epoch.
     #[must_use]
     pub fn utc_second(seconds: i64) -> String {
@@ -102,6 +109,7 @@ mod tests {
         assert_eq!((WallClock::utc_second(second).as_str(), nanos), ("2026-11-19T23:40:01", 123_456_789));
         assert_eq!(clock.local_second(second), "23:40:01");
         let moment = Timestamp::from_second(1_795_131_602).expect("a time");
+        assert_eq!(clock.moment(1_000_000_000), moment);
         assert_eq!((clock.monotonic(moment), clock.monotonic(Timestamp::UNIX_EPOCH)), (1_000_000_000, 0));
         let mut cache = SecondCache::default();
         assert_eq!(cache.get(5, |s| s.to_string()), "5");

@@ -17,7 +17,7 @@ use crate::{
     recording::{Closing, Reader},
     select::Selection,
     sink::Sink,
-    source::{Batch, Source},
+    source::{Batch, Source, paced::Paced},
 };
 
 /// What to do with a recording.
@@ -30,6 +30,8 @@ pub struct Plan {
     pub filter: Option<Filter>,
     /// When they began.
     pub window: Window,
+    /// How many times faster than it was; `None` for at once.
+    pub speed: Option<f64>,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
 }
@@ -69,7 +71,11 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
     };
     let ending = Ending::default();
     let source = Played { reader, ending: Arc::clone(&ending) };
-    let (stage, mut end) = Pipeline::start(Box::new(source), stage, Box::new(|_| {}))?.complete();
+    let source: Box<dyn Source> = match plan.speed {
+        Some(speed) => Box::new(Paced::new(source, speed, plan.window.first_ns..=plan.window.last_ns)),
+        None => Box::new(source),
+    };
+    let (stage, mut end) = Pipeline::start(source, stage, Box::new(|_| {}))?.complete();
     if let (Some(mut stage), End::Complete) = (stage, &end)
         && let Err(error) = stage.sinks.iter_mut().try_for_each(|sink| sink.finish())
     {

@@ -14,6 +14,7 @@ use ioctl_trace::{
         parquet::Parquet,
         perfetto::Perfetto,
         summary::SummarySink,
+        table::Table,
         text::{FdStyle, Text, TextStyle},
     },
 };
@@ -32,7 +33,7 @@ fuzz_target!(|records: Vec<(u16, Vec<u8>)>| {
         Box::new(Csv::new(Vec::new(), clock.clone()).expect("writing to memory")),
         Box::new(Parquet::new(Vec::new(), clock.clone()).expect("writing to memory")),
         Box::new(Perfetto::new(Vec::new(), clock)),
-        Box::new(SummarySink::new(Vec::new())),
+        Box::new(SummarySink::new(Vec::new(), Table::default())),
     ];
     for (kind, bytes) in records {
         // A kind that exists, and enough bytes for it, or the fuzzer spends its time on finding these.

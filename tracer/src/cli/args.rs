@@ -167,6 +167,14 @@ pub struct Args {
     #[arg(long, value_name = "TIME", value_parser = parse_moment, help_heading = FILES)]
     pub to: Option<Timestamp>,
 
+    /// Replay: at the pace of the recording: 1, twice as fast: 2, half as fast: 0.5; without it, at once
+    #[arg(long, value_name = "FACTOR", value_parser = parse_speed, help_heading = FILES)]
+    pub speed: Option<f64>,
+
+    /// Replay: say what the recording is of, instead of playing it
+    #[arg(long, help_heading = FILES)]
+    pub info: bool,
+
     /// Whether to trace, to record or to replay
     #[arg(skip)]
     pub mode: Mode,
@@ -205,7 +213,7 @@ const LINES: &str = "Lines, as in strace";
 const FILES: &str = "Recordings";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay FILE.iotrace [OPTIONS]\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay [OPTIONS] FILE.iotrace\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -243,6 +251,9 @@ pub enum Format {
     /// A time line for ui.perfetto.dev
     #[value(alias = "pftrace")]
     Perfetto,
+    /// A recording, to be replayed
+    #[value(alias = "iotrace")]
+    Recording,
 }
 
 /// How constants and flags are written.
@@ -357,6 +368,14 @@ fn parse_span(text: &str) -> Result<Duration, String> {
     let span: Option<SignedDuration> = text.parse().ok();
     let span = span.and_then(|span| Duration::try_from(span).ok()).filter(|span| !span.is_zero());
     span.ok_or_else(|| format!("`{text}` is no time: write 30s, 10m or 2h"))
+}
+
+/// How many times faster than it was: `1`, `2x`, `0.5`.
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed = text.strip_suffix('x').unwrap_or(text).parse().ok();
+    speed
+        .filter(|speed: &f64| (0.001..=1e6).contains(speed))
+        .ok_or_else(|| format!("`{text}` is no pace: write 1, 2x or 0.5"))
 }
 
 /// A moment with its zone, or in the local one.

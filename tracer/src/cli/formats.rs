@@ -21,7 +21,7 @@ pub struct Kind {
 }
 
 /// All formats. A new one is a row here, and an arm where outputs are made.
-static KINDS: [Kind; 5] = [
+static KINDS: [Kind; 6] = [
     Kind { format: Format::Text, endings: &["txt", "log"], text: true, compressible: true, devices: false },
     Kind {
         format: Format::Jsonl,
@@ -33,6 +33,13 @@ static KINDS: [Kind; 5] = [
     Kind { format: Format::Csv, endings: &["csv"], text: true, compressible: true, devices: true },
     Kind { format: Format::Parquet, endings: &["parquet"], text: false, compressible: false, devices: true },
     Kind { format: Format::Perfetto, endings: &["pftrace"], text: false, compressible: true, devices: true },
+    Kind {
+        format: Format::Recording,
+        endings: &["iotrace"],
+        text: false,
+        compressible: false,
+        devices: true,
+    },
 ];
 
 impl Format {
@@ -45,6 +52,7 @@ impl Format {
             Self::Csv => &KINDS[2],
             Self::Parquet => &KINDS[3],
             Self::Perfetto => &KINDS[4],
+            Self::Recording => &KINDS[5],
         }
     }
 }
@@ -103,7 +111,7 @@ mod tests {
             assert_eq!(format.kind().format, *format);
         }
         assert_eq!(Format::value_variants().len(), KINDS.len());
-        assert_eq!(endings(), ".txt, .jsonl, .csv, .parquet or .pftrace");
+        assert_eq!(endings(), ".txt, .jsonl, .csv, .parquet, .pftrace or .iotrace");
     }
 
     #[test]
@@ -114,6 +122,7 @@ mod tests {
         assert_eq!(says("a.csv.gz"), (Named::As(Format::Csv), Some(Compression::Gzip)));
         assert_eq!(says("a.b.pftrace.zst"), (Named::As(Format::Perfetto), Some(Compression::Zstd)));
         assert_eq!(says("a.parquet"), (Named::As(Format::Parquet), None));
+        assert_eq!(says("a.iotrace"), (Named::As(Format::Recording), None));
         for plain in ["calls", "/dev/null", "/dev/fd/63", "/x.d/calls", ".hidden"] {
             assert_eq!(says(plain), (Named::Plain, None), "{plain}");
         }

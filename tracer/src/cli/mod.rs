@@ -4,6 +4,7 @@ mod args;
 mod diff;
 mod fields;
 mod formats;
+mod info;
 mod output;
 mod policy;
 mod recorded;
@@ -22,7 +23,7 @@ use args::Action;
 pub use args::Args;
 
 use crate::escape::visible;
-use replay::Mode;
+use replay::{Mode, Verb};
 
 /// Exit code when tracing failed.
 const FAILED: u8 = 1;
@@ -32,18 +33,11 @@ const USAGE: u8 = 2;
 /// The program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let (mode, words) = match Mode::take(std::env::args_os().collect()) {
-        Ok(taken) => taken,
-        Err(message) => {
-            say(&message);
-            return ExitCode::from(USAGE);
-        }
-    };
-    let matches = Args::command().get_matches_from(words);
-    let args = match checked(&matches) {
-        Ok(args) => Args { mode, ..args },
-        Err(error) => error.format(&mut Args::command()).exit(),
-    };
+    let mut words = std::env::args_os().collect();
+    let verb = Verb::take(&mut words);
+    let matches = verb.command().get_matches_from(words);
+    let args = checked(&matches).and_then(|args| Ok(Args { mode: verb.mode(&matches)?, ..args }));
+    let args = args.unwrap_or_else(|error| error.format(&mut verb.command()).exit());
     match perform(args) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failure::Usage(message)) => {

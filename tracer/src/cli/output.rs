@@ -11,12 +11,12 @@ use ioctl_registry::Xlat;
 use super::{
     args::{Args, Color, Constants, Format, Sort},
     formats::{Named, by_name, endings},
+    replay::Mode,
     run::Failure,
 };
 use crate::{
     clock::WallClock,
     create,
-    recording::is_recording,
     sink::{
         Sink,
         csv::Csv,
@@ -115,14 +115,7 @@ pub fn only_totals(args: &Args) -> bool {
 pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn Sink>>, Failure> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     // All of them before the first is created: a mistake must not empty a file.
-    let targets = args.output.iter().filter(|path| !is_recording(path) && !is_totals(args, path));
-    let targets = targets.map(|path| target(args, path)).collect::<Result<Vec<_>, _>>()?;
-    for (index, target) in targets.iter().enumerate() {
-        if targets[..index].iter().any(|other| other.path == target.path) {
-            return Err(Failure::Usage(format!("`{}` is given twice", target.path.display())));
-        }
-    }
-    for target in targets {
+    for target in targets(args)?.into_iter().filter(|target| target.format != Format::Recording) {
         let out: Box<dyn Output> = if target.stdout {
             Box::new(io::stdout())
         } else {
@@ -143,7 +136,8 @@ pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn 
     }
     if lines && sinks.is_empty() && !args.summary_only {
         let format = args.format.unwrap_or(Format::Text);
-        if !format.kind().text && (stream_is_terminal(args) || !args.command.is_empty()) {
+        let here = !stream_is_terminal(args) && args.command.is_empty() && format != Format::Recording;
+        if !format.kind().text && !here {
             return Err(not_here(format));
         }
         let sink = sink(args, format, stream(args), stream_is_terminal(args), clock);
@@ -155,17 +149,35 @@ pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn 
     Ok(sinks)
 }
 
-/// Where one output goes, and how.
-struct Target<'a> {
-    path: &'a Path,
-    stdout: bool,
-    format: Format,
+/// Where one output of calls goes, and how.
+pub struct Target<'a> {
+    /// Its name.
+    pub path: &'a Path,
+    /// The name stands for standard output.
+    pub stdout: bool,
+    /// What is written.
+    pub format: Format,
     compression: Option<Compression>,
+}
+
+/// The outputs of calls that the command line names.
+///
+/// # Errors
+/// When a format is not clear or does not suit where it goes, or a name is given twice.
+pub fn targets(args: &Args) -> Result<Vec<Target<'_>>, Failure> {
+    let named = args.output.iter().filter(|path| !is_totals(args, path));
+    let targets = named.map(|path| target(args, path)).collect::<Result<Vec<_>, _>>()?;
+    for (index, target) in targets.iter().enumerate() {
+        if targets[..index].iter().any(|other| other.path == target.path) {
+            return Err(Failure::Usage(format!("`{}` is given twice", target.path.display())));
+        }
+    }
+    Ok(targets)
 }
 
 fn target<'a>(args: &Args, path: &'a Path) -> Result<Target<'a>, Failure> {
     if path.as_os_str() == "-" {
-        let format = args.format.unwrap_or(Format::Text);
+        let format = args.format.or(plain(args)).unwrap_or(Format::Text);
         if !format.kind().text && io::stdout().is_terminal() {
             return Err(not_here(format));
         }
@@ -181,8 +193,9 @@ fn target<'a>(args: &Args, path: &'a Path) -> Result<Target<'a>, Failure> {
     })?;
     if compression.is_some() && !format.kind().compressible {
         return Err(Failure::Usage(format!(
-            "`{}`: Parquet is compressed by itself: leave out the last ending",
-            path.display()
+            "`{}`: a .{} is compressed by itself: leave out the last ending",
+            path.display(),
+            format.kind().endings.first().copied().unwrap_or_default()
         )));
     }
     Ok(Target { path, stdout: false, format, compression })
@@ -194,9 +207,15 @@ fn format_of(args: &Args, named: Named) -> Option<Format> {
         (Named::As(format), Some(_)) if args.output.len() > 1 => Some(format),
         (_, Some(format)) | (Named::As(format), None) => Some(format),
         // As strace writes them: `-o calls`, `-o /dev/null`.
-        (Named::Plain, None) => Some(Format::Text),
+        (Named::Plain, None) => Some(plain(args).unwrap_or(Format::Text)),
         (Named::Unknown, None) => None,
     }
+}
+
+/// The format of names that do not tell, where it is not text: `record` writes a recording somewhere.
+fn plain(args: &Args) -> Option<Format> {
+    let named = |path: &PathBuf| by_name(path).0 == Named::As(Format::Recording);
+    (args.mode == Mode::Record && !args.output.iter().any(named)).then_some(Format::Recording)
 }
 
 fn not_here(format: Format) -> Failure {
@@ -237,6 +256,7 @@ fn sink(
         Format::Csv => Box::new(Csv::new(out, clock)?),
         Format::Parquet => Box::new(Parquet::new(out, clock)?),
         Format::Perfetto => Box::new(Perfetto::new(out, clock)),
+        Format::Recording => return Err(io::Error::other("a recording is no output of calls")),
     })
 }
 

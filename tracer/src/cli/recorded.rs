@@ -53,8 +53,14 @@ pub fn add(
     let filter = filter.map(|filter| filter.with_clock(clock));
     let before = tally.left_out;
     let sink = TallySink::into(tally);
-    let plan =
-        Plan { registry, selection, filter, window: Window::default(), sinks: vec![Box::new(sink.clone())] };
+    let plan = Plan {
+        registry,
+        selection,
+        filter,
+        window: Window::default(),
+        speed: None,
+        sinks: vec![Box::new(sink.clone())],
+    };
     let report = replay::run(reader, plan)?;
     let tally = sink.take();
     let mut missing = Vec::new();

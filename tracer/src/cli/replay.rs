@@ -7,64 +7,143 @@ use std::{
     sync::atomic::Ordering,
 };
 
+use clap::{Arg, ArgMatches, Command, CommandFactory, error::ErrorKind, parser::ValueSource, value_parser};
 use ioctl_registry::Registry;
 
-use super::{args::Args, output, run, run::Failure, say};
+use super::{
+    args::{Args, Format},
+    info, output, run,
+    run::Failure,
+    say, spelled,
+};
 use crate::{
     clock::WallClock,
     pipeline::{End, Window},
-    recording::{Meta, Reader, Rotation, Writer, is_recording},
+    recording::{Meta, Reader, Rotation, Writer},
     replay::{self, Plan},
     select::Selection,
     totals::Human,
 };
 
-/// What the words in front of the options ask for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// To trace.
-    #[default]
+/// A word in front of the options that says what to do with calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// To trace: no word at all.
     Trace,
     /// To trace into a recording alone.
     Record,
     /// To play a recording.
+    Replay,
+}
+
+/// What is done with calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They are traced.
+    #[default]
+    Trace,
+    /// They are traced into a recording alone.
+    Record,
+    /// They come from a recording.
     Replay(PathBuf),
 }
 
-impl Mode {
-    /// Takes the words of `record` and `replay` out of a command line: what follows is that of tracing.
+/// The argument of `replay`.
+const FILE: &str = "recording";
+/// Options that are about tracing alone, by their ids.
+const TRACING: [&str; 14] = [
+    "pid",
+    "comm",
+    "uid",
+    "cgroup",
+    "all",
+    "follow",
+    "no_follow",
+    "user",
+    "command",
+    "debug",
+    "max_bytes",
+    "buffer",
+    "rotate_size",
+    "rotate_time",
+];
+/// Options that are about replaying alone.
+const REPLAYING: [&str; 4] = ["from", "to", "speed", "info"];
+
+const HELP: &str = "\
+Examples:
+  ioctl-trace record -o run.iotrace -- ./app     keep everything, to look at it later
+  ioctl-trace record -a -o all.iotrace --rotate-size 100M --keep 10
+  ioctl-trace replay run.iotrace                 the lines that the live run would have written
+  ioctl-trace replay run.iotrace --info          when and where it was made
+  ioctl-trace replay run.iotrace --speed 2       twice as fast as it was
+  ioctl-trace replay run.iotrace -e '@drm' -c    totals of some requests
+  ioctl-trace replay run.iotrace --from 2026-11-20T23:40:00 -o rest.parquet
+  ssh HOST ioctl-trace record -o - -p 4711 | ioctl-trace replay -";
+
+impl Verb {
+    /// Takes the word out of a command line: what follows is that of tracing.
+    pub fn take(words: &mut Vec<OsString>) -> Self {
+        let verb = match words.get(1).and_then(|word| word.to_str()) {
+            Some("record") => Self::Record,
+            Some("replay") => Self::Replay,
+            _ => return Self::Trace,
+        };
+        words.remove(1);
+        verb
+    }
+
+    /// The options there are.
+    pub fn command(self) -> Command {
+        let command = Args::command();
+        match self {
+            Self::Trace => command,
+            Self::Record => hidden(command, &REPLAYING)
+                .about("Trace, and keep all that the kernel reports in a file")
+                .override_usage("ioctl-trace record -o FILE.iotrace [OPTIONS] …"),
+            Self::Replay => hidden(command, &TRACING)
+                .about("Play a recording: as lines, as totals or into other files, on any machine and without root")
+                .mut_arg("command", |command| command.index(2))
+                .arg(
+                    Arg::new(FILE)
+                        .index(1)
+                        .value_name("FILE.iotrace")
+                        .required(true)
+                        .value_parser(value_parser!(PathBuf))
+                        .help("The recording; `-` is standard input"),
+                )
+                .subcommand_negates_reqs(true)
+                .override_usage("ioctl-trace replay [OPTIONS] FILE.iotrace"),
+        }
+    }
+
+    /// What is done, by the options that were given.
     ///
     /// # Errors
-    /// When the file of `replay` is missing.
-    pub fn take(mut words: Vec<OsString>) -> Result<(Self, Vec<OsString>), String> {
-        match words.get(1).and_then(|word| word.to_str()) {
-            Some("record") => {
-                words.remove(1);
-                Ok((Self::Record, words))
-            }
-            Some("replay") => {
-                let is_file = |word: &&OsString| *word == "-h" || *word == "--help" || !is_option(word);
-                let file = words.get(2).filter(is_file).cloned();
-                words.remove(1);
-                match file {
-                    Some(file) if is_option(&file) => Ok((Self::Trace, words)),
-                    Some(file) => {
-                        words.remove(1);
-                        Ok((Self::Replay(file.into()), words))
-                    }
-                    None => {
-                        Err("replay needs a recording: `ioctl-trace replay FILE.iotrace [OPTIONS]`"
-                            .to_owned())
-                    }
-                }
-            }
-            _ => Ok((Self::Trace, words)),
+    /// When an option does not go with it.
+    pub fn mode(self, matches: &ArgMatches) -> Result<Mode, clap::Error> {
+        let (others, about) = match self {
+            Self::Replay => (&TRACING[..], "tracing and does not go with `replay`"),
+            Self::Trace | Self::Record => (&REPLAYING[..], "recordings: it goes with `replay FILE.iotrace`"),
+        };
+        let given = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        if let Some(id) = others.iter().find(|id| given(id)) {
+            let option = Args::command().get_arguments().find(|option| option.get_id() == *id).map(spelled);
+            let message = format!("`{}` is about {about}", option.unwrap_or_default());
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
         }
+        Ok(match self {
+            Self::Trace => Mode::Trace,
+            Self::Record => Mode::Record,
+            Self::Replay => matches.get_one(FILE).cloned().map_or(Mode::Trace, Mode::Replay),
+        })
     }
 }
 
-fn is_option(word: &OsString) -> bool {
-    word.to_str().is_some_and(|word| word.starts_with('-'))
+/// A command whose help does not show these options.
+fn hidden(command: Command, ids: &[&str]) -> Command {
+    let command = command.mut_subcommands(|other| other.hide(true)).after_help(HELP);
+    ids.iter().fold(command, |command, id| command.mut_arg(id, |option| option.hide(true)))
 }
 
 /// The recording that the outputs name, if one does.
@@ -72,12 +151,18 @@ fn is_option(word: &OsString) -> bool {
 /// # Errors
 /// When there are several, or none where `record` asks for one.
 pub fn recorder(args: &Args, registry: &Registry, clock: &WallClock) -> Result<Option<Writer>, Failure> {
-    let mut files = args.output.iter().filter(|path| is_recording(path));
+    let rotation =
+        Rotation { size: args.rotate_size.map(u64::from), time: args.rotate_time, keep: args.keep };
+    let rotates = rotation.size.is_some() || rotation.time.is_some();
+    if rotation.keep.is_some() && !rotates {
+        return Err(Failure::Usage("--keep needs --rotate-size or --rotate-time".to_owned()));
+    }
+    let mut files = output::targets(args)?.into_iter().filter(|target| target.format == Format::Recording);
     let (file, more) = (files.next(), files.next());
     if let Some(more) = more {
         return Err(Failure::Usage(format!(
             "one recording can be written at a time: leave out `{}`",
-            more.display()
+            more.path.display()
         )));
     }
     let Some(file) = file else {
@@ -85,16 +170,23 @@ pub fn recorder(args: &Args, registry: &Registry, clock: &WallClock) -> Result<O
             Mode::Record => {
                 Err(Failure::Usage("record needs a file for the recording: -o FILE.iotrace".to_owned()))
             }
+            _ if rotates => Err(Failure::Usage(
+                "only recordings begin new files: --rotate-size and --rotate-time need -o FILE.iotrace"
+                    .to_owned(),
+            )),
             _ => Ok(None),
         };
     };
-    let rotation =
-        Rotation { size: args.rotate_size.map(u64::from), time: args.rotate_time, keep: args.keep };
-    if rotation.keep.is_some() && rotation.size.is_none() && rotation.time.is_none() {
-        return Err(Failure::Usage("--keep needs --rotate-size or --rotate-time".to_owned()));
+    if file.stdout && rotates {
+        return Err(Failure::Usage(
+            "standard output is one file: leave out --rotate-size and --rotate-time".to_owned(),
+        ));
     }
-    let writer = Writer::create(file, Meta::here(registry, clock), rotation);
-    let failed = |error| Failure::Tracing(anyhow::anyhow!("cannot create `{}`: {error}", file.display()));
+    let meta = Meta::here(registry, clock);
+    let writer =
+        if file.stdout { Writer::to_stdout(meta) } else { Writer::create(file.path, meta, rotation) };
+    let failed =
+        |error| Failure::Tracing(anyhow::anyhow!("cannot create `{}`: {error}", file.path.display()));
     writer.map(Some).map_err(failed)
 }
 
@@ -103,8 +195,13 @@ pub fn recorder(args: &Args, registry: &Registry, clock: &WallClock) -> Result<O
 /// # Errors
 /// What is wrong with the options or the file.
 pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, Failure> {
-    if let Some(option) = about_tracing(args) {
-        return Err(Failure::Usage(format!("`{option}` is about tracing and does not go with `replay`")));
+    if args.info {
+        return info::print(path).map(|()| 0);
+    }
+    if output::targets(args)?.iter().any(|target| target.format == Format::Recording) {
+        return Err(Failure::Usage(
+            "a recording is played into other formats: -o FILE.jsonl and the like".to_owned(),
+        ));
     }
     let selection = Selection::parse(args.requests.iter().map(String::as_str), registry)
         .map_err(|error| Failure::Usage(error.to_string()))?;
@@ -121,7 +218,7 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
         first_ns: args.from.map_or(0, |time| clock.monotonic(time)),
         last_ns: args.to.map_or(u64::MAX, |time| clock.monotonic(time)),
     };
-    let plan = Plan { registry, selection, filter, window, sinks };
+    let plan = Plan { registry, selection, filter, window, speed: args.speed, sinks };
     let report = replay::run(reader, plan)?;
     closing(path, args, &report);
     match report.end {
@@ -130,21 +227,6 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
         }
         _ => Ok(0),
     }
-}
-
-/// An option that makes no sense for a recording.
-fn about_tracing(args: &Args) -> Option<&'static str> {
-    let given = [
-        (!args.pid.is_empty(), "--pid"),
-        (!args.comm.is_empty(), "--comm"),
-        (!args.uid.is_empty(), "--uid"),
-        (!args.cgroup.is_empty(), "--cgroup"),
-        (args.all, "--all"),
-        (args.user.is_some(), "--user"),
-        (!args.command.is_empty(), "--"),
-        (args.output.iter().any(|path| is_recording(path)), "-o FILE.iotrace"),
-    ];
-    given.into_iter().find_map(|(given, option)| given.then_some(option))
 }
 
 /// The last words.
@@ -184,20 +266,37 @@ fn closing(path: &Path, args: &Args, report: &replay::Report) {
 mod tests {
     use super::*;
 
-    fn taken(words: &[&str]) -> Result<(Mode, Vec<String>), String> {
-        let (mode, rest) = Mode::take(words.iter().map(OsString::from).collect())?;
-        Ok((mode, rest.into_iter().map(|word| word.into_string().expect("text")).collect()))
+    fn mode(words: &[&str]) -> Result<Mode, String> {
+        let mut words = words.iter().map(OsString::from).collect();
+        let verb = Verb::take(&mut words);
+        let matches = verb.command().try_get_matches_from(words);
+        matches.and_then(|matches| verb.mode(&matches)).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn the_words_in_front_are_taken_out() {
-        let strings = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-        assert_eq!(taken(&["x", "-p", "1"]), Ok((Mode::Trace, strings(&["x", "-p", "1"]))));
-        assert_eq!(taken(&["x", "record", "-o", "a"]), Ok((Mode::Record, strings(&["x", "-o", "a"]))));
-        let replay = Mode::Replay("a.iotrace".into());
-        assert_eq!(taken(&["x", "replay", "a.iotrace", "-c"]), Ok((replay, strings(&["x", "-c"]))));
-        assert_eq!(taken(&["x", "replay", "--help"]), Ok((Mode::Trace, strings(&["x", "--help"]))));
-        assert!(taken(&["x", "replay"]).is_err() && taken(&["x", "replay", "-c"]).is_err());
-        assert_eq!(taken(&["x", "--", "record"]), Ok((Mode::Trace, strings(&["x", "--", "record"]))));
+    fn the_first_word_says_what_to_do() {
+        assert_eq!(mode(&["x", "-p", "1"]), Ok(Mode::Trace));
+        assert_eq!(mode(&["x", "record", "-o", "a"]), Ok(Mode::Record));
+        assert_eq!(mode(&["x", "--", "record"]), Ok(Mode::Trace));
+        let replay = Ok(Mode::Replay("a.iotrace".into()));
+        assert_eq!(mode(&["x", "replay", "a.iotrace", "-c"]), replay);
+        assert_eq!(mode(&["x", "replay", "-e", "@drm", "-c", "a.iotrace"]), replay);
+        assert!(mode(&["x", "replay", "-c"]).is_err_and(|error| error.contains("<FILE.iotrace>")));
+    }
+
+    #[test]
+    fn options_go_with_what_is_done() {
+        for (words, says) in [
+            (&["replay", "a", "-p", "1"][..], "`--pid` is about tracing and does not go with `replay`"),
+            (&["replay", "a", "--buffer", "1M"], "`--buffer` is about tracing"),
+            (&["-a", "--speed", "2"], "`--speed` is about recordings: it goes with `replay FILE.iotrace`"),
+            (&["record", "-a", "--from", "2026-11-20T23:40:01Z"], "`--from` is about recordings"),
+        ] {
+            let words = [&["x"], words].concat();
+            assert!(mode(&words).is_err_and(|error| error.contains(says)), "{words:?}");
+        }
+        for id in TRACING.iter().chain(&REPLAYING) {
+            assert!(Args::command().get_arguments().any(|option| option.get_id() == *id), "{id}");
+        }
     }
 }

@@ -61,9 +61,6 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         && io::stdout().is_terminal();
     // The kernel counts by request and device: what else a filter asks about it does not keep.
     let summary_only = output::only_totals(&args) && filter.is_none();
-    if args.from.is_some() || args.to.is_some() {
-        return Err(Failure::Usage("--from and --to are for `replay`".to_owned()));
-    }
     let clock = WallClock::system();
     let recorder = replay::recorder(&args, registry, &clock)?;
     let mut sinks = output::sinks(&args, !dashboard && recorder.is_none(), &clock)?;

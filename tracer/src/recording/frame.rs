@@ -69,6 +69,14 @@ pub struct Header {
     so_far: u32,
 }
 
+impl Header {
+    /// Whether it is that of a recording's last frame.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        self.kind == Some(FrameKind::End)
+    }
+}
+
 /// What a frame's calls are, for its header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Index {

@@ -6,12 +6,11 @@ mod pack;
 mod reader;
 mod writer;
 
-use std::path::Path;
-
 use ioctl_registry::{Arch, Registry};
 use ioctl_trace_ebpf::{InFlight, RecordHeader, RecordKind};
 use serde::{Deserialize, Serialize};
 
+pub use frame::{FrameKind, Header};
 pub use reader::{ReadError, Reader};
 pub use writer::{Rotation, Writer};
 
@@ -95,10 +94,27 @@ impl Closing {
     }
 }
 
-/// Whether a file's name says that it is a recording.
+/// A recording of one frame of records, whose unpacked payload is any bytes: what a fuzzer would hardly find behind
+/// checksums.
+#[cfg(fuzzing)]
 #[must_use]
-pub fn is_recording(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "iotrace")
+pub fn around(payload: &[u8]) -> Vec<u8> {
+    let meta = serde_json::to_vec(&Meta::here(Registry::builtin(), &WallClock::fixed(0))).unwrap_or_default();
+    let mut file = frame::MAGIC.to_vec();
+    file.extend(frame::VERSION.to_le_bytes());
+    file.extend([0; 4]);
+    for (kind, payload) in [(frame::FrameKind::Meta, &meta[..]), (frame::FrameKind::Records, payload)] {
+        // What cannot be compressed is left out.
+        let _ = frame::write(&mut file, kind, frame::Index::default(), payload);
+    }
+    file
+}
+
+/// Records packed as in a frame.
+#[cfg(fuzzing)]
+#[must_use]
+pub fn packed(records: &[Vec<u8>]) -> Vec<u8> {
+    pack::pack(records.iter().map(Vec::as_slice))
 }
 
 fn header(kind: RecordKind, time_ns: u64) -> Vec<u8> {

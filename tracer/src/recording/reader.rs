@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
+    os::fd::AsFd,
     path::Path,
     time::Duration,
 };
@@ -44,16 +45,45 @@ pub struct Reader<R = BufReader<File>> {
 }
 
 impl Reader {
-    /// Opens a recording and reads what it says of itself.
+    /// Opens a recording, `-` for standard input, and reads what it says of itself.
     ///
     /// # Errors
     /// When it is none, or damaged at its beginning.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
-        Self::new(BufReader::with_capacity(1 << 18, File::open(path)?))
+        let file = if path.as_os_str() == "-" {
+            File::from(io::stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open(path)?
+        };
+        Self::new(BufReader::with_capacity(1 << 18, file))
     }
 }
 
 impl<R: Read + Seek> Reader<R> {
+    /// The headers of all whole frames that are left, by which a recording is looked through without unpacking it. Reading
+    /// goes on where it was.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is a pipe.
+    pub fn index(&mut self) -> io::Result<Vec<Header>> {
+        let here = self.input.stream_position()?;
+        let end = self.input.seek(SeekFrom::End(0))?;
+        let mut at = self.input.seek(SeekFrom::Start(here))?;
+        let mut headers = Vec::new();
+        while let Ok(Some(header)) = frame::read_header(&mut self.input) {
+            self.input.seek_relative(header.packed.into())?;
+            at += frame::HEADER as u64 + u64::from(header.packed);
+            if at > end {
+                break;
+            }
+            headers.push(header);
+        }
+        self.input.seek(SeekFrom::Start(here))?;
+        Ok(headers)
+    }
+}
+
+impl<R: Read> Reader<R> {
     /// Reads what a recording says of itself.
     ///
     /// # Errors
@@ -103,22 +133,6 @@ impl<R: Read + Seek> Reader<R> {
         self.cut.as_deref()
     }
 
-    /// The headers of all frames that are left, by which a recording is looked through without unpacking it. Reading goes on
-    /// where it was.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn index(&mut self) -> io::Result<Vec<Header>> {
-        let here = self.input.stream_position()?;
-        let mut headers = Vec::new();
-        while let Ok(Some(header)) = frame::read_header(&mut self.input) {
-            self.input.seek(SeekFrom::Current(header.packed.into()))?;
-            headers.push(header);
-        }
-        self.input.seek(SeekFrom::Start(here))?;
-        Ok(headers)
-    }
-
     /// The next frame's records; `None` at the end.
     fn next_frame(&mut self, batch: &mut Batch) -> Option<()> {
         loop {
@@ -158,7 +172,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 }
 
-impl<R: Read + Seek + Send> Source for Reader<R> {
+impl<R: Read + Send> Source for Reader<R> {
     fn read(&mut self, batch: &mut Batch, _timeout: Duration) -> bool {
         self.next_frame(batch).is_some()
     }

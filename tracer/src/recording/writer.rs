@@ -5,6 +5,7 @@ use std::{
     fs::File,
     io::{self, Write},
     num::NonZeroUsize,
+    os::fd::AsFd,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -68,10 +69,21 @@ impl Writer {
     /// # Errors
     /// When the file cannot be created or written.
     pub fn create(path: &Path, meta: Meta, rotation: Rotation) -> io::Result<Self> {
-        let mut meta = meta;
-        meta.part = 0;
-        let path = path.to_owned();
-        let file = create::file(&part(&path, 0, &rotation))?;
+        let file = create::file(&part(path, 0, &rotation))?;
+        Self::to(file, path.to_owned(), meta, rotation)
+    }
+
+    /// Begins a recording that goes to standard output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn to_stdout(meta: Meta) -> io::Result<Self> {
+        let file = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        Self::to(file, PathBuf::new(), meta, Rotation::default())
+    }
+
+    fn to(file: File, path: PathBuf, meta: Meta, rotation: Rotation) -> io::Result<Self> {
+        let meta = Meta { part: 0, ..meta };
         let mut writer = Self {
             path,
             rotation,

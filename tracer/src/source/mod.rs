@@ -1,7 +1,8 @@
-//! Where records come from: the live kernel, or a script. What they mean is not known here.
+//! Where records come from: the live kernel, or a script. What they mean is not known here, but for their times.
 
 pub mod live;
 pub mod offsets;
+pub mod paced;
 pub mod scripted;
 
 use std::time::Duration;
@@ -41,6 +42,13 @@ impl Batch {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.bytes.len() >= BATCH_BYTES
+    }
+
+    /// A record by its place.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&[u8]> {
+        let start = index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).copied())?;
+        self.bytes.get(start..*self.ends.get(index)?)
     }
 
     /// The records in order.

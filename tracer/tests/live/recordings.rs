@@ -1,6 +1,6 @@
 //! What is made of recordings of live calls: allow-lists, comparisons, totals.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Stdio};
 
 use serde_json::Value;
 
@@ -122,4 +122,44 @@ fn comparisons_tell_what_changed() {
     let codes = [[a, b], [a, a]].map(|files| diff(&["--exit-code"], files).0);
     assert_eq!(codes, [Some(1), Some(0)]);
     assert!(diff(&[], [a, a]).1.contains("0 only in A, 0 only in B, 0 changed"));
+}
+
+#[test]
+fn recordings_go_through_pipes_and_say_what_they_are_of() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("run.iotrace");
+    let script = "stty -F /dev/ptmx size >/dev/null; stty -F /dev/ptmx -a >/dev/null";
+    let recorded =
+        run(ioctl_trace(["record", "-q", "-o", "-", "--", "sh", "-c", script]).stdout(Stdio::piped()));
+    assert!(recorded.status.success(), "{}", stderr(&recorded));
+    fs::write(&path, &recorded.stdout).expect("written");
+
+    let totals = |from: &str| {
+        // Options may stand in front of the file.
+        let mut replay = ioctl_trace(["replay", "-c", "-e", "TIOCGWINSZ", "--format", "jsonl", from]);
+        let output = run(replay.stdin(fs::File::open(&path).expect("a file")).stdout(Stdio::piped()));
+        assert!(output.status.success(), "{}", stderr(&output));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let piped = totals("-");
+    assert!(
+        piped.contains("\"request\":\"TIOCGWINSZ\"") && piped == totals(&path.display().to_string()),
+        "{piped}"
+    );
+
+    let info = run(ioctl_trace(["replay", "--info"]).arg(&path).stdout(Stdio::piped()));
+    let info = String::from_utf8(info.stdout).expect("text");
+    let machine = nix::sys::utsname::uname().expect("a name");
+    let machine =
+        format!("machine    {}, Linux {}", machine.nodename().display(), machine.release().display());
+    for line in [machine.as_str(), "end        its writer ended it"] {
+        assert!(info.contains(line), "{line}: {info}");
+    }
+    let count = info.lines().find_map(|line| line.strip_prefix("calls")?.trim().parse::<usize>().ok());
+    let lines = run(ioctl_trace(["replay", "-q", "--speed", "1000"]).arg(&path).stdout(Stdio::piped()));
+    let lines = String::from_utf8(lines.stdout).expect("text").lines().count();
+    assert!(lines > 3 && count == Some(lines), "{lines}: {info}");
 }
