@@ -1,7 +1,11 @@
-//! Records in a form that compresses well, and back. Records of one length stand in a table: their words are columns, each
-//! holds what a word differs from that of the record before, byte by byte. Most columns then hold nothing at all.
+//! Records in a form that compresses well, and back. Records of one kind and length stand in a table: their words are
+//! columns, each holds what a word differs from that of the record before, byte by byte. Most columns then hold nothing at
+//! all. Pieces that calls have in common, such as who made them, are kept once and numbered. What is mostly text stands in
+//! rows behind the columns.
 
-use std::collections::BTreeMap;
+use std::{collections::HashMap, mem::offset_of, ops::Range};
+
+use ioctl_trace_ebpf::{CallRecord, RecordHeader, RecordKind};
 
 /// Bytes of a word; records that are not made of words are filled up, and their length tells.
 const WORD: usize = 8;
@@ -15,50 +19,141 @@ pub const MAX_BLOCK: usize = 1 << 26;
 #[error("damaged records: {0}")]
 pub struct Damaged(&'static str);
 
-/// Packs records that stand back to back; `lengths` says where each ends.
+/// Packs records.
 #[must_use]
 pub fn pack<'r>(records: impl Iterator<Item = &'r [u8]>) -> Vec<u8> {
-    let mut tables: BTreeMap<usize, Vec<&[u8]>> = BTreeMap::new();
+    let mut tables: Vec<Table<'_>> = Vec::new();
     let mut order = Vec::new();
     for record in records {
-        tables.entry(record.len()).or_default().push(record);
-        order.push(record.len());
+        let of = (record.len(), in_columns(record));
+        let is_like = |place: &usize| tables.get(*place).is_some_and(|table: &Table<'_>| table.of == of);
+        let known = order.last().copied().filter(is_like).or_else(|| (0..tables.len()).find(is_like));
+        let place = known.unwrap_or_else(|| {
+            tables.push(Table { of, records: Vec::new() });
+            tables.len() - 1
+        });
+        if let Some(table) = tables.get_mut(place) {
+            table.records.push(record);
+        }
+        order.push(place);
+    }
+    let mut pieces = PIECES.map(|words| Piece { words, distinct: Vec::new(), known: HashMap::new() });
+    let mut numbers = Vec::new();
+    for records in tables.iter().filter(|table| has_pieces(table.of.1)).map(|table| &table.records) {
+        numbers.push(pieces.each_mut().map(|piece| piece.number_all(records)));
     }
     let mut out = Vec::with_capacity(order.len() * 16);
     number(&mut out, order.len() as u64);
     number(&mut out, tables.len() as u64);
-    for (length, table) in &tables {
-        number(&mut out, *length as u64);
-        number(&mut out, table.len() as u64);
+    for Table { of: (length, words), records } in &tables {
+        for value in [*length, *words, records.len()] {
+            number(&mut out, value as u64);
+        }
     }
     // Which table the next record is of, as runs.
-    let place = |length: &usize| tables.keys().position(|known| known == length).unwrap_or(0) as u64;
     for run in order.chunk_by(|a, b| a == b) {
-        number(&mut out, run.first().map_or(0, place));
+        number(&mut out, run.first().map_or(0, |place| *place as u64));
         number(&mut out, run.len() as u64);
     }
-    for (length, table) in &tables {
-        columns(&mut out, *length, table);
+    for Piece { words: (first, end), distinct, .. } in &pieces {
+        number(&mut out, distinct.len() as u64);
+        (0..end - first).for_each(|column| differences(&mut out, column, distinct));
+    }
+    let mut numbers = numbers.iter();
+    for Table { of: (length, words), records } in &tables {
+        (0..*words)
+            .filter(|column| is_column(*column, *words))
+            .for_each(|c| differences(&mut out, c, records));
+        if has_pieces(*words) {
+            numbers.next().into_iter().flatten().for_each(|numbers| planes(&mut out, numbers));
+        }
+        for rest in records.iter().filter_map(|record| record.get(words * WORD..*length)) {
+            out.extend_from_slice(rest);
+        }
     }
     out
 }
 
-fn columns(out: &mut Vec<u8>, length: usize, table: &[&[u8]]) {
-    let mut deltas = vec![0_u64; table.len()];
-    for column in 0..length.div_ceil(WORD) {
-        let (mut before, mut bits) = (0_u64, 0_u64);
-        for (record, delta) in table.iter().zip(&mut deltas) {
-            let now = word(record, column * WORD);
-            *delta = fold(now.wrapping_sub(before));
-            bits |= *delta;
-            before = now;
+/// Records of one length and as many words in columns.
+struct Table<'r> {
+    of: (usize, usize),
+    records: Vec<&'r [u8]>,
+}
+
+/// Words of a record that are like those of the record before it: all of a call's, and only the header's of what has paths
+/// and other text.
+fn in_columns(record: &[u8]) -> usize {
+    let call = word(record, 0) & 0xffff == RecordKind::Call as u64;
+    let bytes = if call { record.len() } else { record.len().min(size_of::<RecordHeader>()) };
+    bytes.div_ceil(WORD)
+}
+
+/// The pieces of a call that many have in common, by their first word and the one behind: what is asked of which
+/// descriptor, the task, the file.
+const PIECES: [(usize, usize); 3] = [
+    (offset_of!(CallRecord, cgroup) / WORD, offset_of!(CallRecord, tgid) / WORD),
+    (offset_of!(CallRecord, tgid) / WORD, offset_of!(CallRecord, file) / WORD),
+    (offset_of!(CallRecord, file) / WORD, size_of::<CallRecord>() / WORD),
+];
+
+/// Whether the columns of so many words hold all pieces.
+const fn has_pieces(words: usize) -> bool {
+    words >= size_of::<CallRecord>() / WORD
+}
+
+/// Whether a word has a column of its own in a table of so many.
+fn is_column(column: usize, words: usize) -> bool {
+    !has_pieces(words) || !PIECES.iter().any(|(first, end)| (*first..*end).contains(&column))
+}
+
+/// A piece, and what it is in the calls of a block.
+struct Piece<'r> {
+    words: (usize, usize),
+    distinct: Vec<&'r [u8]>,
+    known: HashMap<&'r [u8], u64>,
+}
+
+impl<'r> Piece<'r> {
+    /// Which of the distinct pieces each record has.
+    fn number_all(&mut self, records: &[&'r [u8]]) -> Vec<u64> {
+        let mut last = (&[][..], 0);
+        let (first, end) = self.words;
+        let mut numbers = Vec::with_capacity(records.len());
+        for record in records {
+            let piece = record.get(first * WORD..end * WORD).unwrap_or_default();
+            if piece != last.0 {
+                let Self { known, distinct, .. } = self;
+                let number = *known.entry(piece).or_insert_with(|| {
+                    distinct.push(piece);
+                    distinct.len() as u64 - 1
+                });
+                last = (piece, number);
+            }
+            numbers.push(last.1);
         }
-        // Bytes of a delta that are ever used.
-        let used = (64 - bits.leading_zeros()).div_ceil(8) as usize;
-        out.push(used as u8);
-        for byte in 0..used {
-            out.extend(deltas.iter().map(|delta| (delta >> (8 * byte)) as u8));
-        }
+        numbers
+    }
+}
+
+/// A column: what a word differs from that of the record before.
+fn differences(out: &mut Vec<u8>, column: usize, records: &[&[u8]]) {
+    let mut before = 0_u64;
+    let difference = |record: &&[u8]| {
+        let now = word(record, column * WORD);
+        let difference = fold(now.wrapping_sub(before));
+        before = now;
+        difference
+    };
+    planes(out, &records.iter().map(difference).collect::<Vec<_>>());
+}
+
+/// Numbers, first all their lowest bytes; as many bytes of each as any of them needs.
+fn planes(out: &mut Vec<u8>, numbers: &[u64]) {
+    let bits = numbers.iter().fold(0, |bits, number| bits | number);
+    let used = (64 - bits.leading_zeros()).div_ceil(8) as usize;
+    out.push(used as u8);
+    for byte in 0..used {
+        out.extend(numbers.iter().map(|number| (number >> (8 * byte)) as u8));
     }
 }
 
@@ -90,15 +185,15 @@ pub fn unpack(packed: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), Damaged>
     let mut all = Vec::new();
     let mut size = 0_usize;
     for _ in 0..tables {
-        let (length, count) = (input.number()?, input.number()?);
-        if length > MAX_RECORD {
+        let (length, words, count) = (input.number()?, input.number()?, input.number()?);
+        if length > MAX_RECORD || words > length.div_ceil(WORD) {
             return Err(Damaged("a record is too long"));
         }
-        size = size.saturating_add(length.max(1).saturating_mul(count));
+        size = size.saturating_add(length.max(WORD).saturating_mul(count));
         if size > MAX_BLOCK {
             return Err(Damaged("there is too much of it"));
         }
-        all.push((length, count));
+        all.push((length, words, count));
     }
     let mut runs = Vec::new();
     let mut left = records;
@@ -107,13 +202,24 @@ pub fn unpack(packed: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), Damaged>
         left = left.checked_sub(count).filter(|_| count > 0).ok_or(Damaged("a run is too long"))?;
         runs.push((table, count));
     }
+    let mut pieces = Vec::new();
+    for (first, end) in PIECES {
+        let (count, length) = (input.number()?, (end - first) * WORD);
+        size = size.saturating_add(length.saturating_mul(count));
+        if size > MAX_BLOCK {
+            return Err(Damaged("there is too much of it"));
+        }
+        let mut distinct = vec![0; length * count];
+        (0..end - first).try_for_each(|column| input.differences(column, length, &mut distinct))?;
+        pieces.push((first * WORD..end * WORD, distinct));
+    }
     let mut bytes = Vec::with_capacity(all.len());
-    for (length, count) in &all {
-        bytes.push(table(&mut input, *length, *count)?);
+    for (length, words, count) in &all {
+        bytes.push(table(&mut input, &pieces, *length, *words, *count)?);
     }
     let mut next = vec![0_usize; all.len()];
     for (table, count) in runs {
-        let (Some((length, _)), Some(bytes), Some(next)) =
+        let (Some((length, ..)), Some(bytes), Some(next)) =
             (all.get(table), bytes.get(table), next.get_mut(table))
         else {
             return Err(Damaged("a record is of no table"));
@@ -126,31 +232,32 @@ pub fn unpack(packed: &[u8], mut take: impl FnMut(&[u8])) -> Result<(), Damaged>
     Ok(())
 }
 
-/// The records of one table, back to back.
-fn table(input: &mut Input<'_>, length: usize, count: usize) -> Result<Vec<u8>, Damaged> {
+/// The records of one table, back to back; so many words of each are in columns.
+fn table(
+    input: &mut Input<'_>,
+    pieces: &[(Range<usize>, Vec<u8>)],
+    length: usize,
+    words: usize,
+    count: usize,
+) -> Result<Vec<u8>, Damaged> {
     let mut bytes = vec![0; length * count];
-    let mut words = vec![0_u64; count];
-    for column in 0..length.div_ceil(WORD) {
-        let used = usize::from(*input.take(1)?.first().ok_or(Damaged("it ends early"))?);
-        if used > WORD {
-            return Err(Damaged("a word is too wide"));
+    for column in (0..words).filter(|column| is_column(*column, words)) {
+        input.differences(column, length, &mut bytes)?;
+    }
+    for (place, distinct) in pieces.iter().filter(|_| has_pieces(words)) {
+        let numbers = input.planes(count)?;
+        for (record, number) in bytes.chunks_exact_mut(length).zip(numbers) {
+            let start = usize::try_from(number).ok().and_then(|number| number.checked_mul(place.len()));
+            let piece = start.and_then(|start| distinct.get(start..start.checked_add(place.len())?));
+            let piece = piece.ok_or(Damaged("a call has a piece that is not there"))?;
+            record.get_mut(place.clone()).into_iter().for_each(|place| place.copy_from_slice(piece));
         }
-        words.fill(0);
-        for byte in 0..used {
-            for (word, part) in words.iter_mut().zip(input.take(count)?) {
-                *word |= u64::from(*part) << (8 * byte);
-            }
-        }
-        let mut before = 0_u64;
-        let start = column * WORD;
-        let width = WORD.min(length - start);
-        for (record, folded) in bytes.chunks_exact_mut(length).zip(&words) {
-            before = before.wrapping_add(unfold(*folded));
-            if let (Some(place), Some(word)) =
-                (record.get_mut(start..start + width), before.to_le_bytes().get(..width))
-            {
-                place.copy_from_slice(word);
-            }
+    }
+    let head = (words * WORD).min(length);
+    if head < length {
+        for record in bytes.chunks_exact_mut(length) {
+            let rest = input.take(length - head)?;
+            record.get_mut(head..).into_iter().for_each(|place| place.copy_from_slice(rest));
         }
     }
     Ok(bytes)
@@ -174,6 +281,38 @@ impl<'i> Input<'i> {
         Ok(taken)
     }
 
+    /// So many numbers, as [`planes`] wrote them.
+    fn planes(&mut self, count: usize) -> Result<Vec<u64>, Damaged> {
+        let used = usize::from(*self.take(1)?.first().ok_or(Damaged("it ends early"))?);
+        if used > WORD {
+            return Err(Damaged("a word is too wide"));
+        }
+        let mut numbers = vec![0_u64; count];
+        for byte in 0..used {
+            for (number, part) in numbers.iter_mut().zip(self.take(count)?) {
+                *number |= u64::from(*part) << (8 * byte);
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// A column, as [`differences`] wrote it, into records of this length.
+    fn differences(&mut self, column: usize, length: usize, records: &mut [u8]) -> Result<(), Damaged> {
+        let count = records.len().checked_div(length).unwrap_or(0);
+        let start = column * WORD;
+        let width = WORD.min(length.saturating_sub(start));
+        let mut before = 0_u64;
+        for (record, folded) in records.chunks_exact_mut(length.max(1)).zip(self.planes(count)?) {
+            before = before.wrapping_add(unfold(folded));
+            if let (Some(place), Some(word)) =
+                (record.get_mut(start..start + width), before.to_le_bytes().get(..width))
+            {
+                place.copy_from_slice(word);
+            }
+        }
+        Ok(())
+    }
+
     fn number(&mut self) -> Result<usize, Damaged> {
         let mut value = 0_u64;
         for shift in (0..63).step_by(7) {
@@ -192,6 +331,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::raw;
 
     fn unpacked(packed: &[u8]) -> Result<Vec<Vec<u8>>, Damaged> {
         let mut records = Vec::new();
@@ -199,19 +339,42 @@ mod tests {
         Ok(records)
     }
 
+    fn call(n: u64) -> Vec<u8> {
+        let mut call = CallRecord { tgid: n as u32 % 3, ret: 5, ..CallRecord::default() };
+        call.header = RecordHeader { kind: RecordKind::Call as u16, time_ns: n * 1_000, ..call.header };
+        let mut bytes = raw::bytes_of(&call);
+        bytes.extend(vec![7; n as usize % 2 * 9]);
+        bytes
+    }
+
     #[test]
     fn like_records_take_little_room() {
-        let record = |n: u64| [7_u64, n * 1_000, 5, 9 + n % 3].map(u64::to_le_bytes).concat();
-        let records: Vec<_> = (0..1_000).map(record).collect();
+        let records: Vec<_> = (0..1_000).map(call).collect();
         let packed = pack(records.iter().map(Vec::as_slice));
-        assert!(packed.len() < 6_500, "{} bytes", packed.len());
+        assert!(packed.len() < 16_000, "{} bytes of 168,500", packed.len());
         assert_eq!(unpacked(&packed).expect("records"), records);
         assert_eq!(unpacked(&pack(std::iter::empty())).expect("no records"), Vec::<Vec<u8>>::new());
     }
 
+    #[test]
+    fn a_piece_that_is_not_there_is_damage() {
+        let packed = pack([call(0), call(1), call(2)].iter().map(Vec::as_slice));
+        for at in 0..packed.len() {
+            let mut damaged = packed.clone();
+            damaged.get_mut(at).into_iter().for_each(|byte| *byte ^= 0x83);
+            // Whatever it says now, it ends.
+            let _ = unpacked(&damaged);
+        }
+        assert!(unpacked(packed.get(..packed.len() - 1).expect("shorter")).is_err());
+    }
+
     proptest! {
         #[test]
-        fn what_was_packed_comes_back(records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70), 0..40)) {
+        fn what_was_packed_comes_back(
+            records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70), 0..40),
+            calls in prop::collection::vec(0..100_u64, 0..9),
+        ) {
+            let records: Vec<_> = records.into_iter().chain(calls.into_iter().map(call)).collect();
             let packed = pack(records.iter().map(Vec::as_slice));
             prop_assert_eq!(unpacked(&packed).expect("records"), records);
         }
