@@ -2,11 +2,12 @@
 
 use std::{
     ffi::OsString,
-    io::Write,
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
 };
 
+use anyhow::Context as _;
 use ioctl_registry::Registry;
 
 use super::{args::Args, output, run, run::Failure, say};
@@ -17,6 +18,7 @@ use crate::{
     replay::{self, Plan},
     select::Selection,
     totals::Human,
+    tui,
 };
 
 /// What the words in front of the options ask for.
@@ -113,7 +115,13 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
         .map_err(|error| Failure::Tracing(anyhow::anyhow!("`{}` {error}", path.display())))?;
     let clock = WallClock::recorded(reader.meta().epoch_ns);
     let filter = filter.map(|filter| filter.with_clock(clock.clone()));
-    let mut sinks = output::sinks(args, !args.summary_only, &clock)?;
+    let dashboard = !args.no_tui
+        && !args.summary_only
+        && !args.summary
+        && args.output.is_empty()
+        && args.format.is_none()
+        && io::stdout().is_terminal();
+    let mut sinks = output::sinks(args, !args.summary_only && !dashboard, &clock)?;
     if args.summary_only {
         sinks.extend(output::totals(args)?.map(output::Totals::sink));
     }
@@ -122,10 +130,15 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
         last_ns: args.to.map_or(u64::MAX, |time| clock.monotonic(time)),
     };
     let plan = Plan { registry, selection, filter, window, sinks };
-    let report = replay::run(reader, plan)?;
+    let report = if dashboard {
+        tui::replay(reader, plan, path, output::colored(args.color, true))
+            .context("cannot use the terminal for the dashboard")?
+    } else {
+        replay::run(reader, plan)?
+    };
     closing(path, args, &report);
     match report.end {
-        End::Output(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        End::Output(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::Tracing(anyhow::anyhow!("cannot write the output: {error}")))
         }
         _ => Ok(0),
@@ -177,7 +190,7 @@ fn closing(path: &Path, args: &Args, report: &replay::Report) {
         say(&format!("{damaged} records could not be read"));
     }
     // Whoever closed standard error does not want to know.
-    let _ = std::io::stderr().flush();
+    let _ = io::stderr().flush();
 }
 
 #[cfg(test)]
