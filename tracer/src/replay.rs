@@ -2,7 +2,10 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -32,6 +35,8 @@ pub struct Plan {
     pub window: Window,
     /// How many times faster than it was; `None` for at once.
     pub speed: Option<f64>,
+    /// Whoever sets it ends the replay wherever it is.
+    pub stop: Arc<AtomicBool>,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
 }
@@ -75,6 +80,7 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
         Some(speed) => Box::new(Paced::new(source, speed, plan.window.first_ns..=plan.window.last_ns)),
         None => Box::new(source),
     };
+    let source = Box::new(Stoppable { source, stop: plan.stop });
     let (stage, mut end) = Pipeline::start(source, stage, Box::new(|_| {}))?.complete();
     if let (Some(mut stage), End::Complete) = (stage, &end)
         && let Err(error) = stage.sinks.iter_mut().try_for_each(|sink| sink.finish())
@@ -99,5 +105,17 @@ impl Source for Played {
             *ending = (self.reader.closing().cloned(), self.reader.cut().map(str::to_owned));
         }
         more
+    }
+}
+
+/// A source that ends when it is told to.
+struct Stoppable {
+    source: Box<dyn Source>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Source for Stoppable {
+    fn read(&mut self, batch: &mut Batch, timeout: Duration) -> bool {
+        !self.stop.load(Ordering::Acquire) && self.source.read(batch, timeout)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
 };
 
 use ioctl_registry::Registry;
@@ -59,6 +59,7 @@ pub fn add(
         filter,
         window: Window::default(),
         speed: None,
+        stop: Arc::default(),
         sinks: vec![Box::new(sink.clone())],
     };
     let report = replay::run(reader, plan)?;

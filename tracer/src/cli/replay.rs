@@ -2,11 +2,12 @@
 
 use std::{
     ffi::OsString,
-    io::Write,
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
 };
 
+use anyhow::Context as _;
 use clap::{Arg, ArgMatches, Command, CommandFactory, error::ErrorKind, parser::ValueSource, value_parser};
 use ioctl_registry::Registry;
 
@@ -23,6 +24,7 @@ use crate::{
     replay::{self, Plan},
     select::Selection,
     totals::Human,
+    tui,
 };
 
 /// A word in front of the options that says what to do with calls.
@@ -74,7 +76,8 @@ const HELP: &str = "\
 Examples:
   ioctl-trace record -o run.iotrace -- ./app     keep everything, to look at it later
   ioctl-trace record -a -o all.iotrace --rotate-size 100M --keep 10
-  ioctl-trace replay run.iotrace                 the lines that the live run would have written
+  ioctl-trace replay run.iotrace                 the dashboard that the live run would have shown
+  ioctl-trace replay run.iotrace --no-tui        or its lines
   ioctl-trace replay run.iotrace --info          when and where it was made
   ioctl-trace replay run.iotrace --speed 2       twice as fast as it was
   ioctl-trace replay run.iotrace -e '@drm' -c    totals of some requests
@@ -102,7 +105,7 @@ impl Verb {
                 .about("Trace, and keep all that the kernel reports in a file")
                 .override_usage("ioctl-trace record -o FILE.iotrace [OPTIONS] …"),
             Self::Replay => hidden(command, &TRACING)
-                .about("Play a recording: as lines, as totals or into other files, on any machine and without root")
+                .about("Play a recording: on the dashboard, as lines, as totals or into other files, on any machine and without root")
                 .mut_arg("command", |command| command.index(2))
                 .arg(
                     Arg::new(FILE)
@@ -210,7 +213,13 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
         .map_err(|error| Failure::Tracing(anyhow::anyhow!("`{}` {error}", path.display())))?;
     let clock = WallClock::recorded(reader.meta().epoch_ns);
     let filter = filter.map(|filter| filter.with_clock(clock.clone()));
-    let mut sinks = output::sinks(args, !args.summary_only, &clock)?;
+    let dashboard = !args.no_tui
+        && !args.summary_only
+        && !args.summary
+        && args.output.is_empty()
+        && args.format.is_none()
+        && io::stdout().is_terminal();
+    let mut sinks = output::sinks(args, !args.summary_only && !dashboard, &clock)?;
     if args.summary_only {
         sinks.extend(output::totals(args)?.map(output::Totals::sink));
     }
@@ -218,11 +227,17 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
         first_ns: args.from.map_or(0, |time| clock.monotonic(time)),
         last_ns: args.to.map_or(u64::MAX, |time| clock.monotonic(time)),
     };
-    let plan = Plan { registry, selection, filter, window, speed: args.speed, sinks };
-    let report = replay::run(reader, plan)?;
+    let stop = Arc::default();
+    let plan = Plan { registry, selection, filter, window, speed: args.speed, stop, sinks };
+    let report = if dashboard {
+        tui::replay(reader, plan, path, output::colored(args.color, true))
+            .context("cannot use the terminal for the dashboard")?
+    } else {
+        replay::run(reader, plan)?
+    };
     closing(path, args, &report);
     match report.end {
-        End::Output(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        End::Output(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::Tracing(anyhow::anyhow!("cannot write the output: {error}")))
         }
         _ => Ok(0),
@@ -259,7 +274,7 @@ fn closing(path: &Path, args: &Args, report: &replay::Report) {
         say(&format!("{damaged} records could not be read"));
     }
     // Whoever closed standard error does not want to know.
-    let _ = std::io::stderr().flush();
+    let _ = io::stderr().flush();
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ratatui::style::Style;
 
 use super::{
-    model::{Model, Over},
+    model::{Model, Origin, Over},
     text::{Grouped, Short, fit, width},
 };
 
@@ -29,12 +29,18 @@ impl Banner {
 
 /// The banners of a moment.
 pub fn of(model: &Model) -> impl Iterator<Item = Banner> {
-    [over(model), lost_ring(model), lost_slot(model), not_followed(model)].into_iter().flatten()
+    [over(model), lost_ring(model), lost_slot(model), not_followed(model), damaged(model)]
+        .into_iter()
+        .flatten()
 }
 
 fn over(model: &Model) -> Option<Banner> {
     let text = match model.over.as_ref()? {
+        Over::Failed(why) if model.origin == Origin::Recording => format!("REPLAY ENDED: {why}"),
         Over::Failed(why) => format!("TRACING ENDED: {why}"),
+        Over::Played { cut: Some(why), .. } => format!("THE RECORDING'S END IS MISSING: {why}"),
+        // That it is at its end is nothing unusual: the header says so.
+        Over::Played { .. } => return None,
         Over::Complete(_) if model.status.targets.is_some() => {
             "ENDED: every traced process has ended".to_owned()
         }
@@ -49,6 +55,16 @@ fn alarm(model: &Model, count: u64, texts: impl FnOnce(Grouped) -> [String; 3]) 
 }
 
 fn lost_ring(model: &Model) -> Option<Banner> {
+    if model.origin == Origin::Recording {
+        // Which of the causes it was is not recorded.
+        return alarm(model, model.status.accounts.total.lost_ring, |n| {
+            [
+                format!("{n} CALLS LOST when it was made: they are not in the recording"),
+                format!("{n} CALLS LOST when it was made"),
+                format!("{} LOST when it was made", Short(n.0)),
+            ]
+        });
+    }
     alarm(model, model.status.accounts.total.lost_ring, |n| {
         [
             format!(
@@ -79,6 +95,17 @@ fn not_followed(model: &Model) -> Option<Banner> {
             format!("{n} CHILD PROCESSES NOT FOLLOWED: too many at once"),
             format!("{n} CHILDREN NOT FOLLOWED: too many"),
             format!("{n} NOT FOLLOWED"),
+        ]
+    })
+}
+
+fn damaged(model: &Model) -> Option<Banner> {
+    let Some(Over::Played { damaged, .. }) = model.over else { return None };
+    alarm(model, damaged, |n| {
+        [
+            format!("{n} RECORDS COULD NOT BE READ: what they held is missing"),
+            format!("{n} RECORDS COULD NOT BE READ"),
+            format!("{} UNREADABLE RECORDS", Short(n.0)),
         ]
     })
 }

@@ -1,6 +1,13 @@
 //! The output that leads to the dashboard.
 
-use std::{io, sync::mpsc::SyncSender};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
+};
 
 use super::model::Msg;
 use crate::{decode::Decoder, event::Event, sink::Sink};
@@ -13,13 +20,14 @@ const BATCH: usize = 2_048;
 pub struct Feed {
     out: SyncSender<Msg>,
     batch: Vec<Event>,
+    closed: Arc<AtomicBool>,
 }
 
 impl Feed {
-    /// To the dashboard's queue.
+    /// To the dashboard's queue. Once it is `closed`, nothing more is taken, as by a pipe that nobody reads.
     #[must_use]
-    pub const fn new(out: SyncSender<Msg>) -> Self {
-        Self { out, batch: Vec::new() }
+    pub const fn new(out: SyncSender<Msg>, closed: Arc<AtomicBool>) -> Self {
+        Self { out, batch: Vec::new(), closed }
     }
 }
 
@@ -34,6 +42,9 @@ impl Sink for Feed {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -57,7 +68,7 @@ mod tests {
     fn events_arrive_in_batches_and_a_closed_dashboard_is_a_closed_pipe() {
         let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
         let (send, messages) = sync_channel(4);
-        let mut feed = Feed::new(send);
+        let mut feed = Feed::new(send, Arc::default());
         for n in 0..3 {
             feed.event(&call(n).event(), &mut decoder).expect("open");
         }
@@ -68,6 +79,16 @@ mod tests {
         assert!(messages.try_recv().is_err(), "empty batches are not sent");
         drop(messages);
         feed.event(&call(4).event(), &mut decoder).expect("only kept so far");
+        assert_eq!(feed.flush().expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_closed_feed_takes_nothing_even_if_nothing_matches() {
+        let (send, _messages) = sync_channel(4);
+        let closed = Arc::<AtomicBool>::default();
+        let mut feed = Feed::new(send, Arc::clone(&closed));
+        feed.flush().expect("open");
+        closed.store(true, Ordering::Release);
         assert_eq!(feed.flush().expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -1,6 +1,6 @@
-//! The dashboard: a live list of calls, totals per request and device, and how tracing goes.
+//! The dashboard: a list of calls, totals per request and device, and how tracing goes; of a live session, or of a recording.
 //!
-//! The session runs on a thread of its own; keys and signals have theirs. All of them send messages through one
+//! What feeds it runs on a thread of its own; keys and signals have theirs. All of them send messages through one
 //! bounded queue to the thread that owns the model and draws it.
 
 mod banners;
@@ -23,20 +23,30 @@ mod view;
 
 use std::{
     io,
-    sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
     thread::{self, Builder, JoinHandle},
     time::{Duration, Instant},
 };
 
+use feed::Feed;
 use guard::{Guard, Screen};
 use inputs::{Keys, Signals};
-use model::{Model, Msg, Over, update};
+use model::{Model, Msg, Origin, Over, update};
+use ratatui::layout::Size;
 
 use crate::{
     clock::{WallClock, monotonic_ns},
+    escape::escaped,
     pipeline::End,
+    recording::Reader,
+    replay,
     session::{self, Plan, Report, SessionError, Status, Stop},
-    source::live::Wanted,
+    source::{Accounts, live::Wanted},
 };
 
 /// Messages that wait for the dashboard. Batches of calls are large, so a few are enough, and keys wait behind few.
@@ -57,50 +67,102 @@ pub fn run(mut plan: Plan, stop: Stop, colors: bool) -> Result<Report, SessionEr
     let system = |what| move |error| SessionError::System(what, error);
     let (out, messages) = sync_channel(QUEUE);
     let (watcher, statuses) = sync_channel(STATUSES);
-    let subject = subject(&plan.setup.wanted);
-    plan.sinks.push(Box::new(feed::Feed::new(out.clone())));
+    let opening = Opening {
+        origin: Origin::Live,
+        subject: subject(&plan.setup.wanted),
+        clock: WallClock::system(),
+        colors,
+    };
+    plan.sinks.push(Box::new(Feed::new(out.clone(), Arc::default())));
     plan.watcher = Some(watcher);
     plan.logger = Some(&notices::NOTICES);
+    let stopping = stop.clone();
+    let work = move || session::run(plan, &stopping);
     let signals = Signals::start(out.clone()).map_err(system("cannot receive signals"))?;
-    let session = start(plan, stop.clone(), out.clone()).map_err(system("cannot start a thread"))?;
-    let mut running = Running {
-        stop,
-        messages: Some(messages),
-        session: Some(session),
-        signals: Some(signals),
-        keys: None,
+    let worker = start(work, over, out.clone()).map_err(system("cannot start a thread"))?;
+    let running = Running::new(Box::new(move || stop.stop()), messages, worker, signals);
+    let (shown, report) = open(running, &statuses, opening, out);
+    shown.map_err(system("cannot use the terminal for the dashboard"))?;
+    report.unwrap_or_else(|| Err(system("the session")(io::Error::other("has ended already"))))
+}
+
+/// Plays a recording with the dashboard on the terminal, whose other outputs must be none: leaving ends the replay
+/// wherever it is.
+///
+/// # Errors
+/// When the terminal cannot be used.
+pub fn replay(
+    reader: Reader,
+    mut plan: replay::Plan,
+    file: &Path,
+    colors: bool,
+) -> io::Result<replay::Report> {
+    let (out, messages) = sync_channel(QUEUE);
+    let (watcher, statuses) = sync_channel(STATUSES);
+    let opening = Opening {
+        origin: Origin::Recording,
+        subject: format!("replay {}", escaped(file.as_os_str().as_encoded_bytes())),
+        clock: WallClock::recorded(reader.meta().epoch_ns),
+        colors,
     };
-    // Without a status the session ended before it could begin.
+    let closed = Arc::<AtomicBool>::default();
+    plan.sinks.push(Box::new(Feed::new(out.clone(), Arc::clone(&closed))));
+    plan.stop = Arc::clone(&closed);
+    // There is nothing to wait for.
+    let _ = watcher.send(Status { accounts: Accounts::default(), targets: None });
+    let signals = Signals::start(out.clone())?;
+    let worker = start(move || replay::run(reader, plan), over_replay, out.clone())?;
+    let close = Box::new(move || closed.store(true, Ordering::Release));
+    let (shown, report) = open(Running::new(close, messages, worker, signals), &statuses, opening, out);
+    shown?;
+    report.unwrap_or_else(|| Err(io::Error::other("the replay has ended already")))
+}
+
+/// What is shown, and how.
+struct Opening {
+    origin: Origin,
+    subject: String,
+    clock: WallClock,
+    colors: bool,
+}
+
+/// Shows the dashboard as soon as it is known how things stand, and ends what runs beside it.
+fn open<R>(
+    mut running: Running<R>,
+    statuses: &Receiver<Status>,
+    opening: Opening,
+    out: SyncSender<Msg>,
+) -> (io::Result<()>, Option<R>) {
+    // Without a status it ended before it could begin.
     let shown = match statuses.recv() {
         Ok(status) => {
+            let Opening { origin, subject, clock, colors } = opening;
             crossterm::style::force_color_output(colors);
-            let model = Model::new(
-                subject,
-                theme::Theme::new(colors),
-                WallClock::system(),
-                ratatui::layout::Size::default(),
-                status,
-                monotonic_ns(),
-            );
-            show(&mut running, &statuses, model, out)
+            let theme = theme::Theme::new(colors);
+            let model = Model::new(origin, subject, theme, clock, Size::default(), status, monotonic_ns());
+            show(&mut running, statuses, model, out)
         }
         Err(_) => Ok(()),
     };
-    let report = running.finish();
-    shown.map_err(system("cannot use the terminal for the dashboard"))?;
-    report
+    (shown, running.finish())
 }
 
 /// Everything that runs beside the dashboard. Ends with it, in whatever way the dashboard ends.
-struct Running {
-    stop: Stop,
+struct Running<R> {
+    /// Asks the worker to end.
+    stop: Box<dyn Fn()>,
     messages: Option<Receiver<Msg>>,
-    session: Option<JoinHandle<Result<Report, SessionError>>>,
+    /// What the dashboard shows comes from there.
+    worker: Option<JoinHandle<R>>,
     signals: Option<Signals>,
     keys: Option<Keys>,
 }
 
-impl Running {
+impl<R> Running<R> {
+    fn new(stop: Box<dyn Fn()>, messages: Receiver<Msg>, worker: JoinHandle<R>, signals: Signals) -> Self {
+        Self { stop, messages: Some(messages), worker: Some(worker), signals: Some(signals), keys: None }
+    }
+
     /// The next message, if there is one in time.
     fn next(&self, timeout: Duration) -> Option<Msg> {
         match self.messages.as_ref()?.recv_timeout(timeout) {
@@ -111,15 +173,14 @@ impl Running {
     }
 
     /// Ends tracing and waits for everyone. Other outputs get all that was recorded until now, so what still comes
-    /// here is taken and let go.
-    fn finish(&mut self) -> Result<Report, SessionError> {
-        self.stop.stop();
+    /// here is taken and let go. Gives what the worker came to; nothing the second time.
+    fn finish(&mut self) -> Option<R> {
+        (self.stop)();
         if let Some(keys) = &self.keys {
             keys.close();
         }
-        let gone = || SessionError::System("the session", io::Error::other("has ended already"));
-        let Some(session) = self.session.take() else { return Err(gone()) };
-        while !session.is_finished() {
+        let worker = self.worker.take()?;
+        while !worker.is_finished() {
             let _ = self.next(Duration::from_millis(20));
         }
         self.messages = None;
@@ -129,48 +190,62 @@ impl Running {
         if let Some(signals) = self.signals.take() {
             signals.join();
         }
-        match session.join() {
-            Ok(report) => report,
+        match worker.join() {
+            Ok(result) => Some(result),
             // It was reported when it happened.
-            Err(_) if thread::panicking() => Err(gone()),
+            Err(_) if thread::panicking() => None,
             Err(panic) => std::panic::resume_unwind(panic),
         }
     }
 }
 
-impl Drop for Running {
+impl<R> Drop for Running<R> {
     fn drop(&mut self) {
-        if self.session.is_some() {
+        if self.worker.is_some() {
             // Only a panic gets here, and it is what is reported.
             let _ = self.finish();
         }
     }
 }
 
-/// Starts the session on a thread of its own, which tells how it ended.
-fn start(
-    plan: Plan,
-    stop: Stop,
+/// Starts the work on a thread of its own, which tells how it ended.
+fn start<R: Send + 'static>(
+    work: impl FnOnce() -> R + Send + 'static,
+    over: fn(&R) -> Over,
     out: SyncSender<Msg>,
-) -> io::Result<JoinHandle<Result<Report, SessionError>>> {
+) -> io::Result<JoinHandle<R>> {
     Builder::new().name("session".into()).spawn(move || {
-        let result = session::run(plan, &stop);
-        let over = match &result {
-            Ok(Report { end: End::Output(error), .. }) => {
-                Over::Failed(format!("cannot write the output: {error}"))
-            }
-            Ok(report) => Over::Complete(report.accounts.clone()),
-            Err(error) => Over::Failed(error.to_string()),
-        };
+        let result = work();
         // The dashboard may be gone already.
-        let _ = out.send(Msg::Over(over));
+        let _ = out.send(Msg::Over(over(&result)));
         result
     })
 }
 
+fn over(result: &Result<Report, SessionError>) -> Over {
+    match result {
+        Ok(Report { end: End::Output(error), .. }) => {
+            Over::Failed(format!("cannot write the output: {error}"))
+        }
+        Ok(report) => Over::Complete(report.accounts.clone()),
+        Err(error) => Over::Failed(error.to_string()),
+    }
+}
+
+fn over_replay(result: &io::Result<replay::Report>) -> Over {
+    match result {
+        Ok(report) => Over::Played {
+            closing: report.closing.clone(),
+            cut: report.cut.clone(),
+            damaged: report.progress.damaged.load(Ordering::Relaxed),
+        },
+        Err(error) => Over::Failed(error.to_string()),
+    }
+}
+
 /// Shows the dashboard until the user, or the system, wants to leave.
-fn show(
-    running: &mut Running,
+fn show<R>(
+    running: &mut Running<R>,
     statuses: &Receiver<Status>,
     mut model: Model,
     out: SyncSender<Msg>,
@@ -223,15 +298,13 @@ fn subject(wanted: &Wanted) -> String {
         let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
         parts.push(format!("-p {}", pids.join(",")));
     }
-    parts.extend(
-        wanted.comms.iter().map(|name| format!("--comm {}", crate::escape::escaped(name.as_bytes()))),
-    );
+    parts.extend(wanted.comms.iter().map(|name| format!("--comm {}", escaped(name.as_bytes()))));
     parts.extend(wanted.uids.iter().map(|uid| format!("--uid {uid}")));
     parts.extend(
         wanted
             .cgroups
             .iter()
-            .map(|path| format!("--cgroup {}", crate::escape::escaped(path.as_os_str().as_encoded_bytes()))),
+            .map(|path| format!("--cgroup {}", escaped(path.as_os_str().as_encoded_bytes()))),
     );
     if parts.is_empty() {
         parts.push("-a".to_owned());

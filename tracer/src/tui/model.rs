@@ -14,7 +14,7 @@ use super::{
     notices::Waiting,
     theme::Theme,
 };
-use crate::{clock::WallClock, event::Event, session::Status, source::Accounts};
+use crate::{clock::WallClock, event::Event, recording::Closing, session::Status, source::Accounts};
 
 /// What happens to the dashboard.
 #[derive(Debug)]
@@ -37,11 +37,29 @@ pub enum Msg {
     Quit,
 }
 
+/// Where calls come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From the kernel, now.
+    Live,
+    /// From a recording, whose own time counts.
+    Recording,
+}
+
 /// How tracing ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Over {
     /// There is nothing left to trace, or it was stopped.
     Complete(Accounts),
+    /// A recording has been read.
+    Played {
+        /// What it came to; `None` where its writer did not end it.
+        closing: Option<Closing>,
+        /// Why its end is missing, if it is.
+        cut: Option<String>,
+        /// Records that could not be read.
+        damaged: u64,
+    },
     /// Something broke.
     Failed(String),
 }
@@ -110,6 +128,8 @@ pub const MAX_PROCESSES: usize = 65_536;
 /// What the dashboard knows.
 #[derive(Debug)]
 pub struct Model {
+    /// Where calls come from.
+    pub origin: Origin,
     /// What is traced, in words.
     pub subject: String,
     /// What things look like.
@@ -149,6 +169,8 @@ pub struct Model {
     pub notice: Option<Notice>,
     started_ns: u64,
     now_ns: u64,
+    /// When the first call began and the last one ended.
+    recorded: Option<(u64, u64)>,
     /// The screen is out of date.
     pub dirty: bool,
     /// What is on the screen is not known.
@@ -161,6 +183,7 @@ impl Model {
     /// The model of a session that begins.
     #[must_use]
     pub fn new(
+        origin: Origin,
         subject: String,
         theme: Theme,
         clock: WallClock,
@@ -169,6 +192,7 @@ impl Model {
         now_ns: u64,
     ) -> Self {
         Self {
+            origin,
             subject,
             theme,
             clock,
@@ -191,6 +215,7 @@ impl Model {
             notice: None,
             started_ns: now_ns,
             now_ns,
+            recorded: None,
             dirty: true,
             repaint: false,
             quit: false,
@@ -215,16 +240,29 @@ impl Model {
         })
     }
 
-    /// Seconds since tracing began; they stop when it ends.
+    /// Time since tracing began, which stops when it ends; of a recording the time that it took, as far as it is read.
     #[must_use]
-    pub const fn elapsed_s(&self) -> u64 {
-        self.now_ns.saturating_sub(self.started_ns) / 1_000_000_000
+    pub fn elapsed_ns(&self) -> u64 {
+        match (self.origin, &self.over) {
+            (Origin::Live, _) => self.now_ns.saturating_sub(self.started_ns),
+            (Origin::Recording, Some(Over::Played { closing: Some(closing), .. })) => closing.elapsed_ns,
+            (Origin::Recording, _) => self.recorded.map_or(0, |(first, last)| last.saturating_sub(first)),
+        }
     }
 
-    /// Calls in the last second.
+    /// The same in seconds.
     #[must_use]
-    pub const fn rate(&self) -> u64 {
-        self.rate.per_second
+    pub fn elapsed_s(&self) -> u64 {
+        self.elapsed_ns() / SECOND_NS
+    }
+
+    /// Calls in the last second; of a recording the mean.
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        match self.origin {
+            Origin::Live => self.rate.per_second,
+            Origin::Recording => per_second(self.calls, self.elapsed_ns()),
+        }
     }
 
     /// Different processes seen so far.
@@ -237,6 +275,10 @@ impl Model {
         for event in events {
             self.calls += 1;
             self.failed += u64::from(event.call.outcome.value().is_some_and(|value| value < 0));
+            let (begin, end) =
+                (event.call.start_ns, event.call.start_ns.saturating_add(event.call.duration_ns));
+            let (first, last) = self.recorded.unwrap_or((begin, end));
+            self.recorded = Some((first.min(begin), last.max(end)));
             if event.call.pid != self.last_process && self.processes.len() < MAX_PROCESSES {
                 self.last_process = event.call.pid;
                 self.processes.insert(event.call.pid);
@@ -248,7 +290,7 @@ impl Model {
     }
 
     fn tick(&mut self, now_ns: u64) {
-        let shown = (self.elapsed_s(), self.rate.per_second);
+        let shown = (self.elapsed_s(), self.rate());
         if self.over.is_none() {
             self.now_ns = now_ns.max(self.now_ns);
         }
@@ -257,7 +299,7 @@ impl Model {
             self.notice = None;
             self.dirty = true;
         }
-        self.dirty |= shown != (self.elapsed_s(), self.rate.per_second);
+        self.dirty |= shown != (self.elapsed_s(), self.rate());
         if self.dirty && self.held.is_none() {
             self.live.groups.sort(self.order);
         }
@@ -279,9 +321,17 @@ impl Model {
     }
 
     fn over(&mut self, over: Over) {
-        if let Over::Complete(accounts) = &over {
-            self.status.accounts = accounts.clone();
-            self.status.targets = self.status.targets.map(|_| 0);
+        match &over {
+            Over::Complete(accounts) => {
+                self.status.accounts = accounts.clone();
+                self.status.targets = self.status.targets.map(|_| 0);
+            }
+            Over::Played { closing: Some(closing), .. } => {
+                let total = &mut self.status.accounts.total;
+                (total.seen, total.filtered) = (closing.seen, closing.filtered);
+                (total.recorded, total.lost_ring) = (closing.delivered, closing.lost);
+            }
+            Over::Played { .. } | Over::Failed(_) => {}
         }
         self.over = Some(over);
         self.dirty = true;
@@ -409,6 +459,13 @@ struct Rate {
 }
 
 const SECOND_NS: u64 = 1_000_000_000;
+
+/// The rate of so many in some time, rounded; 0 in no time.
+fn per_second(count: u64, span_ns: u64) -> u64 {
+    let count = u128::from(count) * u128::from(SECOND_NS) + u128::from(span_ns) / 2;
+    count.checked_div(span_ns.into()).map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX))
+}
+
 /// Over a shorter time a rate says nothing.
 const SHORTEST_NS: u64 = 100_000_000;
 /// Samples closer together than this are one.
@@ -425,9 +482,7 @@ impl Rate {
         let Some(&(then, before)) = self.samples.front() else { return };
         let span = now_ns.saturating_sub(then);
         if span >= SHORTEST_NS {
-            let calls = u128::from(calls.saturating_sub(before)) * u128::from(SECOND_NS);
-            let rate = (calls + u128::from(span) / 2) / u128::from(span);
-            self.per_second = u64::try_from(rate).unwrap_or(u64::MAX);
+            self.per_second = per_second(calls.saturating_sub(before), span);
         }
     }
 }

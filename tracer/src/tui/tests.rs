@@ -18,7 +18,7 @@ use super::{
     calls::{CAPACITY, Scroll},
     fixture::{FIONREAD, TIOCGWINSZ, call},
     groups::SortBy,
-    model::{Mode, Model, Msg, Over, Pane, update},
+    model::{Mode, Model, Msg, Origin, Over, Pane, update},
     notices::Waiting,
     subject,
     theme::Theme,
@@ -27,7 +27,8 @@ use super::{
 use crate::{
     clock::WallClock,
     event::{Event, Outcome},
-    session::{SessionError, Status, Stop},
+    recording::Closing,
+    session::{SessionError, Status},
     source::{Accounts, live::Wanted},
 };
 
@@ -39,10 +40,13 @@ fn status(targets: Option<usize>, total: Counters) -> Status {
     Status { accounts: Accounts { total, lost_per_cpu: Vec::new() }, targets }
 }
 
+fn opened(origin: Origin, subject: &str, targets: Option<usize>, width: u16, height: u16) -> Model {
+    let (quiet, size) = (status(targets, Counters::default()), Size { width, height });
+    Model::new(origin, subject.to_owned(), Theme::new(true), WallClock::fixed(EPOCH), size, quiet, 0)
+}
+
 fn empty(width: u16, height: u16) -> Model {
-    let quiet = status(Some(2), Counters::default());
-    let size = Size { width, height };
-    Model::new("-p 4711".to_owned(), Theme::new(true), WallClock::fixed(EPOCH), size, quiet, 0)
+    opened(Origin::Live, "-p 4711", Some(2), width, height)
 }
 
 /// A little of everything that can be in a list.
@@ -178,6 +182,33 @@ fn the_end_of_every_process() {
     assert_eq!((model.elapsed_s(), model.rate()), (91, 0), "time stops");
     keys(&mut model, "q");
     assert!(model.quit);
+}
+
+/// A recording of ten calls, up to its end.
+fn played(width: u16, height: u16, over: Over) -> Model {
+    let mut model = opened(Origin::Recording, "replay run.iotrace", None, width, height);
+    update(&mut model, Msg::Tick(3 * SECOND));
+    update(&mut model, Msg::Calls(mixed()));
+    update(&mut model, Msg::Tick(4 * SECOND));
+    assert_eq!((model.elapsed_s(), model.rate()), (61, 0), "from the first call to the end of the last");
+    update(&mut model, Msg::Over(over));
+    update(&mut model, Msg::Tick(500 * SECOND));
+    model
+}
+
+#[test]
+fn a_recording_has_its_own_time_and_end() {
+    let closing =
+        Closing { seen: 2_011, filtered: 1_000, delivered: 10, lost: 1_000, elapsed_ns: 5 * SECOND };
+    let whole = Over::Played { closing: Some(closing), cut: None, damaged: 0 };
+    let model = played(80, 24, whole.clone());
+    assert_eq!((model.elapsed_s(), model.rate()), (5, 2), "the recording says how long it took");
+    insta::assert_snapshot!("recording_80x24", shot(&model));
+    insta::assert_snapshot!("recording_40x12", shot(&played(40, 12, whole)));
+    let cut = Over::Played { closing: None, cut: Some("it stops inside a frame".to_owned()), damaged: 3 };
+    let shown = shot(&played(120, 40, cut));
+    assert!(shown.contains("THE RECORDING'S END IS MISSING: it stops inside a frame"), "{shown}");
+    assert!(shown.contains("3 RECORDS COULD NOT BE READ") && shown.contains("0 lost"), "{shown}");
 }
 
 #[test]
@@ -390,14 +421,12 @@ fn leaving_takes_what_still_comes() {
         }
         Err(SessionError::NoProcess(7))
     });
-    let mut running = Running {
-        stop: Stop::default(),
-        messages: Some(messages),
-        session: Some(session),
-        signals: None,
-        keys: None,
-    };
-    assert!(matches!(running.finish(), Err(SessionError::NoProcess(7))));
+    let stop = Box::new(|| {});
+    let mut running =
+        Running { stop, messages: Some(messages), worker: Some(session), signals: None, keys: None };
+    let ended: Option<Result<(), SessionError>> = running.finish();
+    assert!(matches!(ended, Some(Err(SessionError::NoProcess(7)))));
+    assert!(running.finish().is_none(), "once");
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Stdio},
 };
 
-use crate::trace::{Running, exerciser, have_root, until};
+use crate::trace::{Running, exerciser, have_root, ioctl_trace, run, until};
 
 /// A terminal of its own, gone when out of sight.
 struct Terminal {
@@ -46,10 +47,18 @@ impl Drop for Terminal {
 
 /// Runs the dashboard between two looks at the terminal's settings, and then waits for a key.
 fn script(dir: &Path, args: &str) -> String {
+    script_as("", dir, args)
+}
+
+/// Puts a command in front that runs as somebody without rights.
+const NOBODY: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+
+/// The same with a command in front of the program.
+fn script_as(runner: &str, dir: &Path, args: &str) -> String {
     let dir = dir.display();
     let program = env!("CARGO_BIN_EXE_ioctl-trace");
     format!(
-        "stty -g >{dir}/before; {program} {args}; echo code $?; stty -g >{dir}/after; echo over; read wait"
+        "stty -g >{dir}/before; {runner} {program} {args}; echo code $?; stty -g >{dir}/after; echo over; read wait"
     )
 }
 
@@ -107,6 +116,50 @@ fn it_stays_when_everyone_has_ended_and_leaves_on_a_signal() {
         .expect("signal");
     terminal.wait_for("over");
     assert_restored(&terminal, dir.path());
+}
+
+#[test]
+fn a_recording_is_shown_to_anyone_and_left_in_its_middle() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let file = dir.path().join("run.iotrace");
+    let record = |calls: &str| {
+        let mut record = ioctl_trace(["record", "-q", "-o"]);
+        record.arg(&file).arg("--").arg(exerciser()).args(["--loop", calls]);
+        assert!(run(record).status.success());
+        for (path, mode) in [(dir.path(), 0o777), (&file, 0o644)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
+        }
+    };
+    let replay = format!("replay {} -e FIONREAD --filter 'ret >= 0'", file.display());
+    let script = script_as(NOBODY, dir.path(), &replay);
+
+    record("1234");
+    let terminal = Terminal::run("replay", &script);
+    let screen = terminal.wait_for("end of the recording");
+    assert!(screen.contains(" 1,234 calls ") || screen.contains("\n1,234 calls "), "{screen}");
+    assert!(screen.contains("0 lost") && screen.contains("pipe:["), "{screen}");
+    terminal.tmux(&["send-keys", "q"]);
+    let screen = terminal.wait_for("over");
+    assert!(screen.contains("ioctl-trace: 1234 calls in ") && screen.contains("code 0"), "{screen}");
+    assert_restored(&terminal, dir.path());
+
+    // A thousand times slower than it was, it would take minutes.
+    record("100000");
+    let terminal = Terminal::run("slow", &script_as(NOBODY, dir.path(), &format!("{replay} --speed 0.001")));
+    let screen = terminal.wait_for("FIONREAD");
+    assert!(!screen.contains("end of the recording"), "{screen}");
+    terminal.tmux(&["send-keys", "q"]);
+    let screen = terminal.wait_for("over");
+    assert!(screen.contains("code 0") && !screen.contains(": 100000 calls"), "left in its middle: {screen}");
+    assert_restored(&terminal, dir.path());
+
+    let bytes = fs::read(&file).expect("a file");
+    fs::write(&file, bytes.get(..bytes.len() / 200).expect("longer")).expect("written");
+    let terminal = Terminal::run("cut", &script);
+    terminal.wait_for("THE RECORDING'S END IS MISSING");
 }
 
 #[test]

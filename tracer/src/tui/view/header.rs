@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::put;
 use crate::tui::{
-    model::{MAX_PROCESSES, Model},
+    model::{MAX_PROCESSES, Model, Origin},
     text::{Clock, Grouped, width},
 };
 
@@ -48,12 +48,16 @@ fn line(mut parts: Vec<Part>, area: Rect, buf: &mut Buffer) {
 fn state(model: &Model) -> Vec<Part> {
     let theme = &model.theme;
     let mut parts = vec![
-        Part { rank: 5, text: "ioctl-trace".to_owned(), style: theme.strong },
-        Part { rank: 6, text: model.subject.clone(), style: Style::new() },
-        Part { rank: 4, text: processes(model), style: Style::new() },
+        Part { rank: 7, text: "ioctl-trace".to_owned(), style: theme.strong },
+        Part { rank: 4, text: model.subject.clone(), style: Style::new() },
+        Part { rank: 6, text: processes(model), style: Style::new() },
         Part { rank: 3, text: Clock(model.elapsed_s()).to_string(), style: Style::new() },
         Part { rank: 1, text: format!("{} calls/s", Grouped(model.rate())), style: theme.strong },
     ];
+    if model.origin == Origin::Recording {
+        let text = if model.over.is_some() { "end of the recording" } else { "reading …" };
+        parts.push(Part { rank: 5, text: text.to_owned(), style: theme.faint });
+    }
     if let Some(held) = &model.held {
         let text = format!(" PAUSED, {} more since ", Grouped(model.calls - held.calls));
         parts.push(Part { rank: 0, text, style: theme.notice });
