@@ -53,6 +53,12 @@ config! {
     max_bytes,
     /// The kernel has the helper `bpf_loop` (5.17).
     has_loop,
+    /// The kernel has the function `bpf_rdonly_cast` (6.2), and calls of [`CAST`](crate::CAST) are linked to it.
+    has_cast,
+    /// Type id of `struct list_head`: any type whose first word can be read.
+    type_word,
+    /// Type id of `struct file`.
+    type_file,
     /// Copy the program's stack.
     user_stack,
     /// Copy the kernel's stack.

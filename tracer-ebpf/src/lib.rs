@@ -21,5 +21,9 @@ pub use record::{
 };
 pub use summary::{BUCKETS, Counters, SummaryKey, SummaryValue, bucket_of, bucket_upper_ns};
 
+/// Number of a helper that does not exist. The user side puts a call of the kernel's function `bpf_rdonly_cast` in the place of
+/// each call of it, whose number it finds in the running kernel's BTF, or none at all.
+pub const CAST: u32 = 0x7f43_4153;
+
 /// Length of a task's `comm`, its terminating NUL included (`TASK_COMM_LEN`).
 pub const COMM_LEN: usize = 16;

@@ -28,14 +28,18 @@ pub fn enter<C: EbpfContext>(ctx: &C, fd: u32, request: u32, arg: u64, flags: u1
     if tgid == config!(own_tgid) {
         return;
     }
-    if !filter::wanted(task, request) {
+    // A thread that has had a wanted call is of a wanted process, which it stays: one look-up tells both.
+    let before = IN_FLIGHT.get_ptr_mut(tid);
+    // SAFETY: as in `slot_of`.
+    let known = before.is_some_and(|slot| unsafe { (*slot).tgid == tgid });
+    if !((known || filter::process_wanted(tgid)) && filter::call_wanted(task, request)) {
         count(|c| {
             c.seen += 1;
             c.filtered += 1;
         });
         return;
     }
-    let Some(slot) = slot_of(tid) else {
+    let Some(slot) = slot_of(tid, before) else {
         warn!(ctx, "too many threads: a call of thread {} is lost", tid);
         count(|c| {
             c.seen += 1;
@@ -81,12 +85,12 @@ pub fn enter<C: EbpfContext>(ctx: &C, fd: u32, request: u32, arg: u64, flags: u1
     });
 }
 
-/// The place of a thread's calls.
+/// The place of a thread's calls: the one it has, or a new one.
 #[inline(always)]
-fn slot_of(tid: u32) -> Option<&'static mut InFlight> {
+fn slot_of(tid: u32, known: Option<*mut InFlight>) -> Option<&'static mut InFlight> {
     /// Too large for the stack of older kernels.
     static NOTHING: InFlight = InFlight::NOTHING;
-    let slot = match IN_FLIGHT.get_ptr_mut(tid) {
+    let slot = match known {
         Some(slot) => slot,
         None => {
             // A failure is seen below.

@@ -2,7 +2,7 @@
 //! loads, where each call of a helper costs as much as ten of them.
 
 use aya_ebpf::helpers::generated::bpf_get_current_task_btf;
-use ioctl_trace_ebpf::COMM_LEN;
+use ioctl_trace_ebpf::{CAST, COMM_LEN};
 
 use super::read::{config, read};
 
@@ -15,6 +15,15 @@ use super::read::{config, read};
 pub unsafe fn walk<T>(base: u64, offset: u32) -> T {
     // SAFETY: see above; the verifier refuses any other address.
     unsafe { ((base + u64::from(offset)) as *const T).read_volatile() }
+}
+
+/// Tells the verifier that there is a structure at an address, by its type id: its members are then plain loads that give zero
+/// where memory cannot be read. Only where [`Config::has_cast`](ioctl_trace_ebpf::Config::has_cast) is set.
+#[inline(always)]
+pub fn cast(address: u64, of: u32) -> u64 {
+    // SAFETY: a number is what calls of helpers are; this one is replaced before the kernel sees it.
+    let function: extern "C" fn(u64, u32) -> u64 = unsafe { core::mem::transmute(CAST as usize) };
+    function(address, of)
 }
 
 /// The running task, by the address of its `task_struct`.
@@ -115,6 +124,11 @@ impl Task {
         if fd >= max {
             return Ok(0);
         }
-        read(table + u64::from(fd) * 8, 0)
+        let place = table + u64::from(fd) * 8;
+        if config!(has_cast) != 0 {
+            // SAFETY: an address of which the verifier has just been told.
+            return Ok(unsafe { walk(cast(place, config!(type_word)), 0) });
+        }
+        read(place, 0)
     }
 }

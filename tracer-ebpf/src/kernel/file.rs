@@ -4,7 +4,7 @@
 use ioctl_trace_ebpf::{FileIdentity, FileMark, FileStatus, KnownFile};
 
 use super::{
-    current::Task,
+    current::{Task, cast, walk},
     maps::{FILES, Scratch, scratch},
     path,
     read::{Block, config, first_of, read},
@@ -85,6 +85,43 @@ fn identify(known: &mut KnownFile, block: &mut Block, address: u64, fd: u32) -> 
 /// Reads what tells one file from another. Gives the superblock.
 #[inline(always)]
 fn look(known: &mut KnownFile, block: &mut Block, address: u64) -> Result<u64, i32> {
+    if config!(has_cast) != 0 {
+        // SAFETY: the address is that of a file.
+        return Ok(unsafe { look_typed(known, address) });
+    }
+    look_anywhere(known, block, address)
+}
+
+/// By plain loads.
+///
+/// # Safety
+/// There must be a file at the address, or have been.
+#[inline(always)]
+unsafe fn look_typed(known: &mut KnownFile, address: u64) -> u64 {
+    let (identity, mark) = (&mut known.identity, &mut known.mark);
+    // SAFETY: the verifier knows all types from that of the file on.
+    unsafe {
+        let file = cast(address, config!(type_file));
+        let inode: u64 = walk(file, config!(file_inode_off));
+        let dentry: u64 = walk(file, config!(file_dentry_off));
+        identity.file = address;
+        identity.f_op = walk(file, config!(file_op_off));
+        identity.flags = walk(file, config!(file_flags_off));
+        identity.mode = u32::from(walk::<u16>(inode, config!(inode_mode_off)));
+        identity.rdev = walk(inode, config!(inode_rdev_off));
+        identity.ino = walk(inode, config!(inode_ino_off));
+        mark.inode = inode;
+        mark.dentry = dentry;
+        mark.name_hash = walk(dentry, config!(dentry_hash_off));
+        mark.parent = walk(dentry, config!(dentry_parent_off));
+        mark.pprev = walk(dentry, config!(dentry_pprev_off));
+        walk(inode, config!(inode_sb_off))
+    }
+}
+
+/// By helpers.
+#[inline(always)]
+fn look_anywhere(known: &mut KnownFile, block: &mut Block, address: u64) -> Result<u64, i32> {
     let (identity, mark) = (&mut known.identity, &mut known.mark);
     let (op, inode, flags) = (config!(file_op_off), config!(file_inode_off), config!(file_flags_off));
     let dentry = config!(file_dentry_off);

@@ -11,11 +11,16 @@ use super::{
 /// Slots of the map `CGROUPS`.
 const MAX_CGROUPS: u32 = 16;
 
-/// Whether a call of the running task is wanted. Filters of different kinds must all agree.
+/// Whether calls of a process are wanted, if the others agree. The answer does not change while its threads live.
 #[inline(always)]
-pub fn wanted(task: Task, request: u32) -> bool {
-    (config!(by_pid) == 0 || is_target(task.tgid()))
-        && (config!(by_process) == 0 || PROCESSES.get_ptr(task.tgid()).is_some())
+pub fn process_wanted(tgid: u32) -> bool {
+    config!(by_pid) == 0 || is_target(tgid)
+}
+
+/// Whether a call of the running task is wanted, if its process is. Filters of different kinds must all agree.
+#[inline(always)]
+pub fn call_wanted(task: Task, request: u32) -> bool {
+    (config!(by_process) == 0 || PROCESSES.get_ptr(task.tgid()).is_some())
         && request_wanted(request)
         && (config!(by_uid) == 0 || contains_uid(task.uid()))
         && (config!(by_comm) == 0 || comm_wanted(task))

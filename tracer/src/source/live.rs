@@ -21,11 +21,11 @@ use ioctl_trace_ebpf::{
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Accounts, Batch, InFlightCall, Source, offsets};
+use super::{Accounts, Batch, InFlightCall, Source, cast, offsets};
 use crate::{plan::Plans, raw::Shared};
 
 /// The BPF object that `build.rs` made.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ioctl-trace-bpf"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ioctl-trace-bpf"));
 
 /// At most this many cgroups: slots of the kernel side's map.
 pub const MAX_CGROUPS: usize = 16;
@@ -244,7 +244,7 @@ impl Live {
         let (offsets, plans, mut loader) = std::thread::scope(|scope| {
             let offsets = scope.spawn(|| {
                 let mut config = Config::ZERO;
-                offsets::fill(&mut config, Path::new(offsets::VMLINUX)).map(|()| config)
+                offsets::fill(&mut config, Path::new(offsets::VMLINUX)).map(|cast| (config, cast))
             });
             let plans = scope.spawn(|| {
                 setup.copies().then(|| {
@@ -257,7 +257,8 @@ impl Live {
             (offsets.join(), plans.join(), loader)
         });
         let panicked = |_| kernel("a thread failed", io::Error::other("panic"));
-        let (offsets, plans) = (offsets.map_err(panicked)??, plans.map_err(panicked)?);
+        let ((offsets, cast), plans) = (offsets.map_err(panicked)??, plans.map_err(panicked)?);
+        let object = cast::linked(OBJECT, cast).map_err(|e| kernel("the BPF object is damaged", e))?;
         let config = config_of(setup, offsets);
         let log_level: u8 = if setup.debug { aya_log::Level::Debug as u8 } else { 0 };
         let config = Shared(config);
@@ -271,7 +272,7 @@ impl Live {
             .map_max_entries("NODES", length(|plans| plans.nodes().len()))
             .map_max_entries("STEPS", length(|plans| plans.steps().len()))
             .map_max_entries("CHOICES", length(|plans| plans.choices().len()))
-            .load(OBJECT)
+            .load(&object)
             .map_err(|e| kernel("cannot load the BPF object", e))?;
         let mut live = Self { ebpf, compat_attached: false, plans: None, filled: [0; 4] };
         live.fill_maps(&setup.wanted)?;

@@ -1,5 +1,6 @@
 //! Where records come from: the live kernel, or a script. What they mean is not known here, but for their times.
 
+mod cast;
 pub mod live;
 pub mod offsets;
 pub mod paced;

@@ -29,11 +29,12 @@ pub enum OffsetError {
     Missing(String),
 }
 
-/// Writes every offset that the kernel side needs into `config`.
+/// Writes every offset that the kernel side needs into `config`. Gives the id of the function `bpf_rdonly_cast`, if the kernel
+/// has it.
 ///
 /// # Errors
 /// Without readable BTF, or when a member does not exist in this kernel.
-pub fn fill(config: &mut Config, btf_file: &Path) -> Result<(), OffsetError> {
+pub fn fill(config: &mut Config, btf_file: &Path) -> Result<Option<u32>, OffsetError> {
     let btf = open(btf_file).map_err(|source| OffsetError::Btf {
         path: btf_file.display().to_string(),
         source,
@@ -92,7 +93,21 @@ pub fn fill(config: &mut Config, btf_file: &Path) -> Result<(), OffsetError> {
     for (offset, path) in members {
         **offset = member_offset(&btf, path).ok_or_else(|| OffsetError::Missing((*path).to_owned()))?;
     }
-    Ok(())
+    let cast = id_of(&btf, "bpf_rdonly_cast", |ty| matches!(ty, Type::Func(_)));
+    config.type_word = id_of(&btf, "list_head", is_whole).unwrap_or_default();
+    config.type_file = id_of(&btf, "file", is_whole).unwrap_or_default();
+    config.has_cast = u32::from(cast.is_some() && config.type_word != 0 && config.type_file != 0);
+    Ok(cast)
+}
+
+fn is_whole(ty: &Type) -> bool {
+    matches!(ty, Type::Struct(s) if !s.members.is_empty())
+}
+
+/// The id of a type with this name.
+fn id_of(btf: &Btf, name: &str, is_it: impl Fn(&Type) -> bool) -> Option<u32> {
+    let ids = btf.resolve_ids_by_name(name).ok()?;
+    ids.into_iter().find(|id| btf.resolve_type_by_id(*id).is_ok_and(|ty| is_it(&ty)))
 }
 
 /// Opens type information without parsing all of it, which takes 150 ms. That needs a mapping, which kernels before 6.16
@@ -119,11 +134,7 @@ fn copy_in_memory(file: &Path) -> io::Result<fs::File> {
 fn member_offset(btf: &Btf, path: &str) -> Option<u32> {
     let mut parts = path.split('.');
     let outer = parts.next()?;
-    let mut found = btf
-        .resolve_types_by_name(outer)
-        .ok()?
-        .into_iter()
-        .find(|t| matches!(t, Type::Struct(s) if !s.members.is_empty()))?;
+    let mut found = btf.resolve_types_by_name(outer).ok()?.into_iter().find(is_whole)?;
     let mut bits = 0;
     for name in parts {
         let (offset, member) = find_member(btf, &found, name, 0)?;
