@@ -39,7 +39,9 @@ pub fn pack<'r>(records: impl Iterator<Item = &'r [u8]>) -> Vec<u8> {
     }
     let mut pieces = PIECES.map(|words| Piece { words, distinct: Vec::new(), known: HashMap::new() });
     let mut numbers = Vec::new();
-    for records in tables.iter().filter(|table| has_pieces(table.of.1)).map(|table| &table.records) {
+    for records in
+        tables.iter().filter(|table| has_pieces(table.of.0, table.of.1)).map(|table| &table.records)
+    {
         numbers.push(pieces.each_mut().map(|piece| piece.number_all(records)));
     }
     let mut out = Vec::with_capacity(order.len() * 16);
@@ -62,9 +64,9 @@ pub fn pack<'r>(records: impl Iterator<Item = &'r [u8]>) -> Vec<u8> {
     let mut numbers = numbers.iter();
     for Table { of: (length, words), records } in &tables {
         (0..*words)
-            .filter(|column| is_column(*column, *words))
+            .filter(|column| is_column(*column, *length, *words))
             .for_each(|c| differences(&mut out, c, records));
-        if has_pieces(*words) {
+        if has_pieces(*length, *words) {
             numbers.next().into_iter().flatten().for_each(|numbers| planes(&mut out, numbers));
         }
         for rest in records.iter().filter_map(|record| record.get(words * WORD..*length)) {
@@ -96,14 +98,14 @@ const PIECES: [(usize, usize); 3] = [
     (offset_of!(CallRecord, file) / WORD, size_of::<CallRecord>() / WORD),
 ];
 
-/// Whether the columns of so many words hold all pieces.
-const fn has_pieces(words: usize) -> bool {
-    words >= size_of::<CallRecord>() / WORD
+/// Whether the columns of records of this length, so many words of each, hold all pieces.
+const fn has_pieces(length: usize, words: usize) -> bool {
+    length >= size_of::<CallRecord>() && words >= size_of::<CallRecord>() / WORD
 }
 
 /// Whether a word has a column of its own in a table of so many.
-fn is_column(column: usize, words: usize) -> bool {
-    !has_pieces(words) || !PIECES.iter().any(|(first, end)| (*first..*end).contains(&column))
+fn is_column(column: usize, length: usize, words: usize) -> bool {
+    !has_pieces(length, words) || !PIECES.iter().any(|(first, end)| (*first..*end).contains(&column))
 }
 
 /// A piece, and what it is in the calls of a block.
@@ -241,10 +243,10 @@ fn table(
     count: usize,
 ) -> Result<Vec<u8>, Damaged> {
     let mut bytes = vec![0; length * count];
-    for column in (0..words).filter(|column| is_column(*column, words)) {
+    for column in (0..words).filter(|column| is_column(*column, length, words)) {
         input.differences(column, length, &mut bytes)?;
     }
-    for (place, distinct) in pieces.iter().filter(|_| has_pieces(words)) {
+    for (place, distinct) in pieces.iter().filter(|_| has_pieces(length, words)) {
         let numbers = input.planes(count)?;
         for (record, number) in bytes.chunks_exact_mut(length).zip(numbers) {
             let start = usize::try_from(number).ok().and_then(|number| number.checked_mul(place.len()));
@@ -372,9 +374,10 @@ mod tests {
         #[test]
         fn what_was_packed_comes_back(
             records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..70), 0..40),
-            calls in prop::collection::vec(0..100_u64, 0..9),
+            calls in prop::collection::vec((0..100_u64, 0..200_usize), 0..9),
         ) {
-            let records: Vec<_> = records.into_iter().chain(calls.into_iter().map(call)).collect();
+            let cut = |(n, length)| { let mut call = call(n); call.truncate(length); call };
+            let records: Vec<_> = records.into_iter().chain(calls.into_iter().map(cut)).collect();
             let packed = pack(records.iter().map(Vec::as_slice));
             prop_assert_eq!(unpacked(&packed).expect("records"), records);
         }
