@@ -7,7 +7,6 @@ mod programs {
     use core::ptr::read_volatile;
 
     use aya_ebpf::{
-        EbpfContext,
         bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
         helpers::generated::{
             bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit,
@@ -30,6 +29,9 @@ mod programs {
     #[map]
     static SLOTS: HashMap<u32, u64> =
         HashMap::with_max_entries(65_536, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
+    /// Records that found no room.
+    #[map]
+    static LOST: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
     #[map]
     static SCRATCH: PerCpuArray<[u8; MOST]> = PerCpuArray::with_max_entries(1, 0);
 
@@ -57,10 +59,19 @@ mod programs {
         // SAFETY: the map is a ring buffer, and what is reserved is submitted.
         unsafe {
             let entry = bpf_ringbuf_reserve((&raw const EVENTS).cast_mut().cast(), size as u64, 0);
-            if !entry.is_null() {
-                entry.cast::<u64>().write_volatile(now());
-                bpf_ringbuf_submit(entry, u64::from(flags));
+            if entry.is_null() {
+                lost();
+                return;
             }
+            entry.cast::<u64>().write_volatile(now());
+            bpf_ringbuf_submit(entry, u64::from(flags));
+        }
+    }
+
+    fn lost() {
+        if let Some(lost) = LOST.get_ptr_mut(0) {
+            // SAFETY: the entry belongs to this CPU.
+            unsafe { *lost += 1 };
         }
     }
 
@@ -91,7 +102,10 @@ mod programs {
         match SLOTS.get_ptr_mut(thread) {
             // SAFETY: a value of a map, of this thread alone.
             Some(slot) => unsafe { *slot = now() },
-            None => drop(SLOTS.insert(thread, now(), 0)),
+            None => {
+                // Without a place the end of the call sends nothing.
+                let _ = SLOTS.insert(thread, now(), 0);
+            }
         }
         send(0, BPF_RB_NO_WAKEUP);
         0
@@ -117,7 +131,7 @@ mod programs {
     /// A place is made for each call and given up behind it.
     #[tracepoint]
     pub fn begin_anew(_: TracePointContext) -> u32 {
-        drop(SLOTS.insert(thread(), now(), 0));
+        let _ = SLOTS.insert(thread(), now(), 0);
         send(0, BPF_RB_NO_WAKEUP);
         0
     }
@@ -138,7 +152,9 @@ mod programs {
         {
             // SAFETY: the entry belongs to this CPU, and the verifier checks the length.
             let record = unsafe { core::slice::from_raw_parts(scratch.cast::<u8>(), bytes(1).min(MOST)) };
-            let _ = EVENTS.output::<[u8]>(record, u64::from(BPF_RB_NO_WAKEUP));
+            if EVENTS.output::<[u8]>(record, u64::from(BPF_RB_NO_WAKEUP)).is_err() {
+                lost();
+            }
         }
         0
     }

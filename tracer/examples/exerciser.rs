@@ -1,11 +1,12 @@
 //! Makes known ioctls in every way that matters and writes down what it did: the truth that the live tests compare a
 //! trace with. Each line of the log is `tid fd request arg result`, in the order of that thread.
 //!
-//! `exerciser LOG` does everything once; `exerciser --loop N` makes N calls of `FIONREAD` on a pipe and prints how many
-//! nanoseconds they took, `exerciser --loop-when-told N` after its standard input is closed; `exerciser --loop-sized SIZE N`
-//! makes calls of an unknown request that hands over SIZE bytes, less than 16 KiB; `exerciser --forever` makes
-//! such calls until it is killed; `exerciser --block-when-told` makes a call that never returns after its standard input
-//! is closed.
+//! `exerciser LOG` does everything once. The loops make N calls and print how many nanoseconds they took: `--loop N` of
+//! `FIONREAD` on a pipe, `--loop-when-told N` of these after standard input is closed, `--loop-threads T N` of these in each
+//! of T threads at once, `--loop-sized SIZE N` of an unknown request that hands over SIZE bytes, less than 16 KiB,
+//! `--loop-decoded N` of `VIDIOC_S_FMT`, whose argument is a known type of 208 bytes, on a pipe, which refuses it at once,
+//! `--loop-getppid N` of a system call that is no ioctl. `--forever` calls `FIONREAD` until it is killed;
+//! `--block-when-told` makes a call that never returns after standard input is closed.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
@@ -16,7 +17,7 @@ use std::{
     env, fs,
     io::{self, Read, Write},
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
-    sync::Mutex,
+    sync::{Barrier, Mutex},
     time::Instant,
 };
 
@@ -67,6 +68,7 @@ const TIOCGPTN: u32 = 0x8004_5430;
 const UFFDIO_API: u32 = 0xc018_aa3f;
 const UFFDIO_REGISTER: u32 = 0xc020_aa00;
 const FS_IOC_GETFLAGS: u32 = 0x8008_6601;
+const VIDIOC_S_FMT: u32 = 0xc0d0_5605;
 
 /// Every direction and size, on files of every kind, working and failing.
 fn every_kind() {
@@ -213,48 +215,92 @@ fn everything(log: &str) {
     save(log);
 }
 
-fn main() {
-    let args: Vec<String> = env::args().collect();
-    let (read, _write) = pipe();
-    let fd = read.as_raw_fd();
+/// Calls `FIONREAD` on a pipe of its own.
+fn fionread() -> impl FnMut() {
+    let (read, write) = pipe();
     let mut n = 0_i32;
-    let mut fionread = || {
+    move || {
+        let _open = &write;
         // SAFETY: FIONREAD writes an `int`.
-        let result = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut n) };
+        let result = unsafe { libc::ioctl(read.as_raw_fd(), libc::FIONREAD, &raw mut n) };
         assert_eq!(result, 0);
-    };
+    }
+}
+
+/// Makes a request that a pipe does not know, with this memory.
+fn refused(request: u32, memory: Vec<u8>) -> impl FnMut() {
+    let (read, write) = pipe();
+    move || {
+        let _open = &write;
+        // SAFETY: the request is unknown to pipes and fails.
+        unsafe { libc::ioctl(read.as_raw_fd(), u64::from(request), memory.as_ptr()) };
+    }
+}
+
+/// A `struct v4l2_format` as a program that takes pictures fills it: 640 by 480, YUYV.
+fn video_format() -> Vec<u8> {
+    let mut format = [0_u32; 52];
+    let (kind, pixels) = (1, [640, 480, u32::from_le_bytes(*b"YUYV"), 1, 1280, 614_400, 8]);
+    format[0] = kind;
+    format[2..9].copy_from_slice(&pixels);
+    format.into_iter().flat_map(u32::to_ne_bytes).collect()
+}
+
+/// Makes calls, and prints how long they took.
+fn repeat(count: &str, mut call: impl FnMut()) {
+    let count: u64 = count.parse().expect("a number of calls");
+    let begin = Instant::now();
+    (0..count).for_each(|_| call());
+    println!("{}", begin.elapsed().as_nanos());
+}
+
+/// The same in several threads that begin together, until the last is done.
+fn repeat_in_threads(threads: &str, count: &str) {
+    let (threads, count): (usize, u64) = (threads.parse().expect("threads"), count.parse().expect("calls"));
+    let ready = Barrier::new(threads + 1);
+    let begin = std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut call = fionread();
+                ready.wait();
+                (0..count).for_each(|_| call());
+            });
+        }
+        ready.wait();
+        Instant::now()
+    });
+    println!("{}", begin.elapsed().as_nanos());
+}
+
+fn main() {
+    let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [_, mode @ ("--loop" | "--loop-when-told"), count] => {
-            if *mode == "--loop-when-told" {
-                io::copy(&mut io::stdin(), &mut io::sink()).expect("standard input");
-            }
-            let count: u64 = count.parse().expect("a number of calls");
-            let begin = Instant::now();
-            (0..count).for_each(|_| fionread());
-            println!("{}", begin.elapsed().as_nanos());
+        ["--loop", count] => repeat(count, fionread()),
+        ["--loop-when-told", count] => {
+            io::copy(&mut io::stdin(), &mut io::sink()).expect("standard input");
+            repeat(count, fionread());
         }
-        [_, "--loop-sized", size, count] => {
+        ["--loop-threads", threads, count] => repeat_in_threads(threads, count),
+        ["--loop-sized", size, count] => {
             let size: u32 = size.parse().expect("a number of bytes");
-            let count: u64 = count.parse().expect("a number of calls");
-            let (memory, request) = ([7_u8; 1 << 14], ioc(1, 0xde, 0xad, size));
-            let (read, _write) = pipe();
-            let begin = Instant::now();
-            for _ in 0..count {
-                // SAFETY: the request is unknown to pipes and fails.
-                unsafe { libc::ioctl(read.as_raw_fd(), u64::from(request), memory.as_ptr()) };
-            }
-            println!("{}", begin.elapsed().as_nanos());
+            repeat(count, refused(ioc(1, 0xde, 0xad, size), vec![7; 1 << 14]));
         }
-        [_, "--block-when-told"] => {
+        ["--loop-decoded", count] => repeat(count, refused(VIDIOC_S_FMT, video_format())),
+        ["--loop-getppid", count] => repeat(count, || {
+            // SAFETY: no preconditions.
+            unsafe { libc::getppid() };
+        }),
+        ["--block-when-told"] => {
             io::copy(&mut io::stdin(), &mut io::sink()).expect("standard input");
             block_inside(|_| ());
         }
-        [_, "--forever"] => loop {
-            fionread();
-        },
-        [_, log] => everything(log),
-        _ => panic!(
-            "usage: exerciser LOG | --loop N | --loop-sized SIZE N | --loop-when-told N | --block-when-told | --forever"
-        ),
+        ["--forever"] => {
+            let mut call = fionread();
+            loop {
+                call();
+            }
+        }
+        [log] => everything(log),
+        _ => panic!("see the head of this program's source for its usage"),
     }
 }

@@ -25,6 +25,9 @@ const MAX_INPUTS: usize = 16_384;
 /// Bytes of such input; beyond it the oldest is given up.
 const MAX_INPUT_BYTES: usize = 64 << 20;
 
+/// Images kept for the next calls: those of a call and of one whose input waits.
+const MAX_SPARE: usize = 4;
+
 const PIPEFS: u64 = 0x5049_5045;
 const SOCKFS: u64 = 0x534f_434b;
 const ANON_INODE_FS: u64 = 0x0904_1934;
@@ -55,6 +58,8 @@ pub struct Assembler {
     /// What was handed to the calls that have not ended, by thread.
     inputs: LruCache<u32, Input>,
     input_bytes: usize,
+    /// Images of calls that are done with, for the next.
+    spare: Vec<Image>,
     /// The architecture of native calls.
     arch: Arch,
 }
@@ -77,17 +82,18 @@ struct Pieces {
 }
 
 impl Pieces {
-    fn new(segments: Segments<'_>) -> Self {
-        let (mut pieces, mut memory) = (Self::default(), Vec::new());
+    /// The image is put into memory of one that nobody needs any more.
+    fn new(segments: Segments<'_>, spare: Image) -> Self {
+        let memory = segments.filter(|segment| segment.kind == SegmentKind::Memory);
+        let mut pieces = Self { image: spare.filled(memory), ..Self::default() };
         for segment in segments {
             match segment.kind {
-                SegmentKind::Memory => memory.push(segment),
+                SegmentKind::Memory => {}
                 SegmentKind::File => pieces.files.extend(descriptor(&segment)),
                 SegmentKind::UserStack => pieces.user_stack = addresses(segment.bytes),
                 SegmentKind::KernelStack => pieces.kernel_stack = addresses(segment.bytes),
             }
         }
-        pieces.image = Image::new(memory);
         pieces
     }
 }
@@ -99,6 +105,7 @@ impl Default for Assembler {
             files: LruCache::new(size(MAX_FILES)),
             inputs: LruCache::new(size(MAX_INPUTS)),
             input_bytes: 0,
+            spare: Vec::new(),
             arch: Arch::native(),
         }
     }
@@ -144,9 +151,23 @@ impl Assembler {
         }
     }
 
+    /// Takes back a call that is done with: the next is put into its memory.
+    pub fn recycle(&mut self, call: Call) {
+        let Data { input, output, .. } = call.data;
+        for image in [input, output] {
+            if image.has_room() && self.spare.len() < MAX_SPARE {
+                self.spare.push(image);
+            }
+        }
+    }
+
+    fn pieces(&mut self, segments: Segments<'_>) -> Pieces {
+        Pieces::new(segments, self.spare.pop().unwrap_or_default())
+    }
+
     /// Keeps what a call was given until the call ends.
     fn input(&mut self, record: &DataRecord, segments: Segments<'_>) {
-        let input = Input { time_ns: record.header.time_ns, pieces: Pieces::new(segments) };
+        let input = Input { time_ns: record.header.time_ns, pieces: self.pieces(segments) };
         self.input_bytes += input.pieces.image.size();
         if let Some((_, old)) = self.inputs.push(record.tid, input) {
             self.input_bytes -= old.pieces.image.size();
@@ -221,6 +242,7 @@ impl Assembler {
 
     fn call(&mut self, record: &CallRecord, segments: Segments<'_>, host: &mut dyn Host) -> Call {
         let flags = record.header.flags;
+        let returned = self.pieces(segments);
         Call {
             start_ns: record.header.time_ns,
             duration_ns: record.duration_ns,
@@ -242,13 +264,7 @@ impl Assembler {
                 Outcome::Returned(record.ret)
             },
             target: self.target(&record.file, record.tgid, record.fd, host),
-            data: self.data(
-                (record.tgid, record.tid),
-                record.header.time_ns,
-                flags,
-                Pieces::new(segments),
-                host,
-            ),
+            data: self.data((record.tgid, record.tid), record.header.time_ns, flags, returned, host),
         }
     }
 

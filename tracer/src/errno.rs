@@ -1,6 +1,6 @@
 //! Error numbers in words, as strace prints them.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, io, sync::LazyLock};
 
 /// Error numbers that only the kernel uses inside itself; a tracer sees them. Names and texts from the kernel's
 /// `include/linux/errno.h`.
@@ -17,6 +17,16 @@ const INTERNAL: &[(i32, &str, &str)] = &[
     (530, "EIOCBQUEUED", "iocb queued, will get completion event"),
 ];
 
+/// Name and text of those that programs see, by number: calls fail by the million.
+static KNOWN: LazyLock<Vec<(Cow<'static, str>, Cow<'static, str>)>> =
+    LazyLock::new(|| (0..KNOWN_ERRNOS).map(|errno| (find_name(errno), find_text(errno))).collect());
+/// More than any error number that programs see.
+const KNOWN_ERRNOS: i32 = 256;
+
+fn known(errno: i32) -> Option<&'static (Cow<'static, str>, Cow<'static, str>)> {
+    KNOWN.get(usize::try_from(errno).ok()?)
+}
+
 /// Whether the call will be made again by the kernel, so that the number is no result.
 #[must_use]
 pub const fn is_restart(errno: i32) -> bool {
@@ -26,6 +36,10 @@ pub const fn is_restart(errno: i32) -> bool {
 /// `ENOTTY` for 25; `errno 999` for a number without a name.
 #[must_use]
 pub fn name(errno: i32) -> Cow<'static, str> {
+    known(errno).map_or_else(|| find_name(errno), |(name, _)| Cow::Borrowed(name))
+}
+
+fn find_name(errno: i32) -> Cow<'static, str> {
     if let Some((_, name, _)) = INTERNAL.iter().find(|(number, ..)| *number == errno) {
         return Cow::Borrowed(name);
     }
@@ -38,6 +52,10 @@ pub fn name(errno: i32) -> Cow<'static, str> {
 /// The C library's words for it.
 #[must_use]
 pub fn text(errno: i32) -> Cow<'static, str> {
+    known(errno).map_or_else(|| find_text(errno), |(_, text)| Cow::Borrowed(text))
+}
+
+fn find_text(errno: i32) -> Cow<'static, str> {
     if let Some((_, _, text)) = INTERNAL.iter().find(|(number, ..)| *number == errno) {
         return Cow::Borrowed(text);
     }

@@ -28,15 +28,31 @@ struct Range {
 impl Image {
     /// Puts segments together. Where two overlap the one that begins first counts.
     #[must_use]
-    pub fn new(mut segments: Vec<Segment<'_>>) -> Self {
-        let mut image = Self::default();
-        segments.sort_by_key(|segment| segment.address);
-        for segment in segments {
-            image.truncated |= segment.flags & segment_flags::TRUNCATED != 0;
-            image.unreadable |= segment.flags & segment_flags::UNREADABLE != 0;
-            image.add(segment.address, segment.bytes);
+    pub fn new<'s>(segments: impl Iterator<Item = Segment<'s>> + Clone) -> Self {
+        Self::default().filled(segments)
+    }
+
+    /// The same in the memory of an image that nobody needs any more.
+    #[must_use]
+    pub fn filled<'s>(mut self, segments: impl Iterator<Item = Segment<'s>> + Clone) -> Self {
+        self.ranges.clear();
+        self.bytes.clear();
+        (self.truncated, self.unreadable) = (false, false);
+        // Nearly always there is one, or they are in order.
+        if segments.clone().is_sorted_by_key(|segment| segment.address) {
+            segments.for_each(|segment| self.segment(&segment));
+        } else {
+            let mut sorted: Vec<_> = segments.collect();
+            sorted.sort_by_key(|segment| segment.address);
+            sorted.iter().for_each(|segment| self.segment(segment));
         }
-        image
+        self
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>) {
+        self.truncated |= segment.flags & segment_flags::TRUNCATED != 0;
+        self.unreadable |= segment.flags & segment_flags::UNREADABLE != 0;
+        self.add(segment.address, segment.bytes);
     }
 
     /// Adds a piece that does not begin before any that is there.
@@ -64,6 +80,12 @@ impl Image {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
+    }
+
+    /// Whether it has memory that can be used again.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.bytes.capacity() > 0
     }
 
     /// Bytes that are known.
@@ -96,7 +118,7 @@ mod tests {
     fn image(pieces: &[(u64, &'static [u8])]) -> Image {
         let segment =
             |&(address, bytes)| Segment { address, wanted: 0, kind: SegmentKind::Memory, flags: 0, bytes };
-        Image::new(pieces.iter().map(segment).collect())
+        Image::new(pieces.iter().map(segment))
     }
 
     #[test]

@@ -113,6 +113,7 @@ impl Stage {
                     if self.recorder.is_some() {
                         self.ask(&event);
                     }
+                    self.assembler.recycle(event.call);
                 }
                 Assembled::ProcessEnded => ended = true,
                 // This one is urgent: until it is acted upon calls are missed.

@@ -105,6 +105,12 @@ impl Value {
             (Some(before), Some(after)) => (before, after),
             (before, after) => return Exchange { left: before.or(after), right: None },
         };
+        // A request that only asks: what it was told is all there is.
+        if let (Self::Pointer(one), Self::Pointee { address, .. }) = (&before, &after)
+            && one == address
+        {
+            return Exchange { left: Some(after), right: None };
+        }
         if Self::only_adds(&before, &after) {
             return Exchange { left: Some(Self::merged(&before, &after)), right: None };
         }

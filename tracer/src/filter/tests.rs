@@ -39,7 +39,7 @@ fn image(pieces: &[(u64, &[u8])]) -> Image {
     let kind = SegmentKind::Memory;
     let segments =
         pieces.iter().map(|&(address, bytes)| Segment { address, wanted: 0, kind, flags: 0, bytes });
-    Image::new(segments.collect())
+    Image::new(segments)
 }
 
 /// A call whose argument is known before or after it.

@@ -103,10 +103,10 @@ impl<W: Output> Sink for Csv<W> {
         }
         let request = &facts.request;
         row.plain(request.number);
-        row.plain(&request.hex);
+        row.plain(request.hex);
         // A vendor's file can name them anything.
         row.text(request.name.map(str::as_bytes));
-        row.text(Some(request.names.join("|").as_bytes()));
+        row.text(Some(request.names.iter().collect::<Vec<_>>().join("|").as_bytes()));
         row.plain(request.dir);
         row.plain(request.r#type);
         row.plain(request.nr);

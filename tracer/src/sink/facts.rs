@@ -2,12 +2,13 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     io::{self, Write},
     sync::Arc,
 };
 
-use ioctl_registry::{DeviceKind, Encoding, Lookup, Value};
-use serde::Serialize;
+use ioctl_registry::{DeviceKind, Encoding, Lookup, Named, Value};
+use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use crate::{
@@ -23,7 +24,7 @@ pub(super) struct Facts<'e> {
     /// Where the file is, as bytes; never empty.
     pub path: Option<&'e [u8]>,
     pub device: Option<DeviceFacts<'e>>,
-    pub request: RequestFacts<'static>,
+    pub request: RequestFacts<'e>,
     /// The argument as it was handed over.
     pub before: Option<Value>,
     /// The argument as it came back.
@@ -74,15 +75,47 @@ pub(super) struct DeviceFacts<'a> {
 #[derive(Serialize)]
 pub(super) struct RequestFacts<'a> {
     pub number: u32,
-    pub hex: String,
+    pub hex: Hex,
     pub name: Option<&'a str>,
-    pub names: Vec<&'a str>,
+    pub names: Names<'a>,
     pub dir: &'static str,
     pub r#type: u8,
     pub nr: u8,
     pub size: u16,
     pub family: Option<&'a str>,
     pub header: Option<&'a str>,
+}
+
+/// A number in hexadecimal, as text.
+#[derive(Clone, Copy)]
+pub(super) struct Hex(pub u64);
+
+impl fmt::Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl Serialize for Hex {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+/// The names of requests.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a>(&'a [Named<'static>]);
+
+impl<'a> Names<'a> {
+    pub fn iter(&self) -> impl Iterator<Item = &'static str> + use<'a> {
+        self.0.iter().map(|named| named.request.name())
+    }
+}
+
+impl Serialize for Names<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.iter())
+    }
 }
 
 /// An address alone says nothing that `arg` does not.
@@ -128,15 +161,15 @@ fn device_facts<'f>(file: &'f File, decoder: &mut Decoder) -> DeviceFacts<'f> {
     }
 }
 
-fn request_facts(event: &Event) -> RequestFacts<'static> {
+fn request_facts(event: &Event) -> RequestFacts<'_> {
     let (number, request) = (event.call.request, &event.request);
     let encoding = Encoding::of(number, event.call.arch());
     let certain = if let Lookup::Exact(named) = request { Some(named.request) } else { None };
     RequestFacts {
         number,
-        hex: format!("{number:#x}"),
+        hex: Hex(number.into()),
         name: certain.map(|r| r.name()),
-        names: request.named().iter().map(|named| named.request.name()).collect(),
+        names: Names(request.named()),
         dir: event.direction().as_str(),
         r#type: encoding.ty,
         nr: encoding.nr,

@@ -1,12 +1,12 @@
 //! One JSON object a call. The keys are stable: scripts depend on them.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, fmt::Write as _, io};
 
 use serde::Serialize;
 
 use super::{
     Sink,
-    facts::{DeviceFacts, Facts, RequestFacts, write_json},
+    facts::{DeviceFacts, Facts, Hex, RequestFacts, write_json},
     out::Output,
 };
 use crate::{
@@ -22,13 +22,14 @@ pub struct Jsonl<W> {
     out: W,
     clock: WallClock,
     second: SecondCache,
+    time: String,
     line: Vec<u8>,
 }
 
 impl<W: Output> Jsonl<W> {
     /// JSON lines to `out`, which should be buffered.
     pub fn new(out: W, clock: WallClock) -> Self {
-        Self { out, clock, second: SecondCache::default(), line: Vec::new() }
+        Self { out, clock, second: SecondCache::default(), time: String::new(), line: Vec::new() }
     }
 }
 
@@ -44,7 +45,7 @@ struct Line<'a> {
     path: Option<&'a str>,
     device: Option<DeviceFacts<'a>>,
     request: RequestFacts<'a>,
-    arg: String,
+    arg: Hex,
     r#in: Option<Decoded>,
     out: Option<Decoded>,
     ret: Option<Integer>,
@@ -94,12 +95,14 @@ impl<W: Output> Sink for Jsonl<W> {
     fn event(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
         let call = &event.call;
         let (second, nanos) = self.clock.epoch(call.start_ns);
-        let ts = format!("{}.{nanos:09}Z", self.second.get(second, WallClock::utc_second));
+        self.time.clear();
+        // Writing to a string cannot fail.
+        let _ = write!(self.time, "{}.{nanos:09}Z", self.second.get(second, WallClock::utc_second));
         let facts = Facts::of(event, decoder);
         let comm = String::from_utf8_lossy(call.comm.as_bytes());
         let path = facts.path.map(String::from_utf8_lossy);
         let line = Line {
-            ts: &ts,
+            ts: &self.time,
             pid: call.pid,
             tid: call.tid,
             comm: &comm,
@@ -109,7 +112,7 @@ impl<W: Output> Sink for Jsonl<W> {
             path: path.as_deref(),
             device: facts.device,
             request: facts.request,
-            arg: format!("{:#x}", call.arg),
+            arg: Hex(call.arg),
             r#in: facts.before.map(Decoded),
             out: facts.after.map(Decoded),
             ret: call.outcome.value().map(Integer::from),

@@ -177,7 +177,7 @@ impl<W> Perfetto<W> {
                 all.push(self.annotation(name, text(value.as_bytes())));
             }
         }
-        all.push(self.annotation("request", Content::Text(facts.request.hex.clone())));
+        all.push(self.annotation("request", Content::Text(facts.request.hex.to_string())));
         all.push(self.annotation("arg", Content::Pointer(call.arg)));
         for (name, value) in [("in", &facts.before), ("out", &facts.after)] {
             if let Some(value) = value {
