@@ -24,7 +24,7 @@ use crate::{
         out::{Compression, Output},
         parquet::Parquet,
         perfetto::Perfetto,
-        summary::SummarySink,
+        summary::{Summary, SummarySink},
         table::{Form, Table},
         text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
     },
@@ -67,6 +67,20 @@ impl Totals {
     #[must_use]
     pub fn sink(self) -> Box<dyn Sink> {
         Box::new(SummarySink::new(self.out, self.table))
+    }
+}
+
+/// Prints the totals that the dashboard showed, to the screen that is there again.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn shown_totals(args: &Args, summary: &Summary) -> io::Result<()> {
+    if args.quiet > 0 || summary.all().totals().calls() == 0 {
+        return Ok(());
+    }
+    match Table::default().write(summary, &mut io::stdout()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 

@@ -101,7 +101,10 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     };
     let stop = Stop::default();
     let report = if dashboard {
-        tui::run(plan, stop, output::colored(args.color, true))?
+        let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;
+        let (report, shown) = tui::run(plan, stop, looks)?;
+        output::shown_totals(&args, &shown)?;
+        report
     } else {
         session::run(plan, &stop)?
     };

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use ioctl_registry::{Arch, DeviceKind, Registry};
 use ioctl_trace_ebpf::COMM_LEN;
 
-use crate::event::{Call, Comm, Data, Device, Event, File, Outcome, Target};
+use crate::{
+    decode::{Decoder, Detail},
+    event::{Call, Comm, Data, Device, Event, File, Outcome, Target},
+    host::RecordedHost,
+};
 
 pub(crate) const TCGETS: u32 = 0x5401;
 pub(crate) const TIOCGWINSZ: u32 = 0x5413;
@@ -105,4 +109,9 @@ impl Made {
         let request = Registry::builtin().lookup(self.0.request, self.0.arch(), &hint);
         Event { call: self.0, request }
     }
+}
+
+/// A decoder that knows nothing of any machine.
+pub(crate) fn decoder() -> Decoder {
+    Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(RecordedHost::default()))
 }

@@ -78,7 +78,7 @@ fn it_shows_calls_obeys_keys_and_restores_the_terminal() {
     let load = Running::start(Command::new(exerciser()).arg("--forever"));
     let terminal = Terminal::run("keys", &script(dir.path(), &format!("-p {}", load.pid())));
     let screen = terminal.wait_for("FIONREAD");
-    assert!(screen.contains("exercis") && screen.contains("pipe:["), "{screen}");
+    assert!(screen.contains("exerci") && screen.contains("pipe:["), "{screen}");
     terminal.tmux(&["send-keys", "?"]);
     terminal.wait_for("this help");
     terminal.tmux(&["send-keys", "Escape"]);
@@ -94,6 +94,36 @@ fn it_shows_calls_obeys_keys_and_restores_the_terminal() {
         screen.contains("ioctl-trace: ") && screen.contains(" calls in ") && screen.contains("code 0"),
         "{screen}"
     );
+    assert!(screen.contains("% time") && screen.contains("FIONREAD"), "the totals are printed: {screen}");
+    assert_restored(&terminal, dir.path());
+}
+
+#[test]
+fn every_view_shows_live_calls() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let load = Running::start(Command::new(exerciser()).arg("--forever"));
+    let stuck = Command::new(exerciser()).arg("--block-when-told").stdin(Stdio::piped()).spawn().map(Running);
+    let mut stuck = stuck.expect("a program that hangs");
+    let terminal = Terminal::run("views", &script(dir.path(), &format!("-p {},{}", load.pid(), stuck.pid())));
+    terminal.wait_for("FIONREAD");
+    // It blocks when this is closed.
+    drop(stuck.0.stdin.take());
+    for (key, shown) in [
+        ("2", "by total"),
+        ("3", "used by"),
+        ("4", "▾ exerciser"),
+        ("5", " 1 of 1 "),
+        ("6", "FIONREAD on fifo"),
+        ("7", "no errors"),
+    ] {
+        terminal.tmux(&["send-keys", key]);
+        terminal.wait_for(shown);
+    }
+    terminal.tmux(&["send-keys", "q"]);
+    terminal.wait_for("over");
     assert_restored(&terminal, dir.path());
 }
 

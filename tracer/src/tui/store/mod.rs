@@ -1,0 +1,171 @@
+//! What is kept of the calls: the last ones whole, and what all of them add up to. Whoever brings calls adds them in
+//! batches; whoever draws takes what is on the screen. Neither waits for the other longer than that takes.
+
+pub mod calls;
+pub mod devices;
+pub mod errors;
+pub mod groups;
+pub mod heat;
+pub mod series;
+pub mod tasks;
+
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use calls::Calls;
+use devices::Devices;
+use errors::Failures;
+use groups::Groups;
+use heat::Heat;
+use tasks::Tasks;
+
+use crate::{event::Event, host::Fact, sink::summary::Summary};
+
+/// Answers of the traced machine kept for whoever looks at calls later.
+const MAX_FACTS: usize = 65_536;
+
+/// Calls, errors and time of some calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Calls.
+    pub calls: u64,
+    /// Calls that failed.
+    pub errors: u64,
+    /// Nanoseconds.
+    pub total_ns: u64,
+}
+
+impl Sum {
+    /// The mean in nanoseconds, 0 without calls.
+    #[must_use]
+    pub const fn mean_ns(&self) -> u64 {
+        match self.total_ns.checked_div(self.calls) {
+            Some(mean) => mean,
+            None => 0,
+        }
+    }
+
+    fn add(&mut self, event: &Event) {
+        self.calls += 1;
+        self.errors += u64::from(event.call.outcome.value().is_some_and(|value| value < 0));
+        self.total_ns = self.total_ns.saturating_add(event.call.duration_ns);
+    }
+}
+
+/// Everything that is kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// The last calls.
+    pub calls: Calls,
+    /// All calls, cleared or not.
+    pub sum: Sum,
+    /// Totals per request and device.
+    pub groups: Groups,
+    /// Totals per process and thread.
+    pub tasks: Tasks,
+    /// Totals per device.
+    pub devices: Devices,
+    /// Errors per request and device.
+    pub failures: Failures,
+    /// Durations over time.
+    pub heat: Heat,
+    /// When the first call began and the last one ended.
+    pub span: Option<(u64, u64)>,
+    /// What calls refer to, and only the traced machine knows.
+    pub facts: Vec<Fact>,
+}
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+impl Store {
+    /// An empty one, in which calls may take so many bytes. As much again is for a picture that is held.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            calls: Calls::new(limit),
+            sum: Sum::default(),
+            groups: Groups::default(),
+            tasks: Tasks::default(),
+            devices: Devices::default(),
+            failures: Failures::default(),
+            heat: Heat::default(),
+            span: None,
+            facts: Vec::new(),
+        }
+    }
+
+    /// Adds calls, in the order they ended.
+    pub fn add(&mut self, events: Vec<Event>) {
+        for event in &events {
+            let end_ns = event.call.start_ns.saturating_add(event.call.duration_ns);
+            let second = end_ns / SECOND_NS;
+            self.sum.add(event);
+            let (first, last) = self.span.unwrap_or((event.call.start_ns, end_ns));
+            self.span = Some((first.min(event.call.start_ns), last.max(end_ns)));
+            let group = self.groups.add(event, second);
+            self.devices.add(event, group, second);
+            self.tasks.add(event, second);
+            self.failures.add(event, group);
+            self.heat.add(end_ns, event.call.duration_ns);
+        }
+        self.calls.add(events);
+    }
+
+    /// Adds answers.
+    pub fn learn(&mut self, facts: impl IntoIterator<Item = Fact>) {
+        let room = MAX_FACTS.saturating_sub(self.facts.len());
+        self.facts.extend(facts.into_iter().take(room));
+    }
+
+    /// Empties everything but the sum of all calls.
+    pub fn clear(&mut self) {
+        self.calls.clear();
+        self.groups = Groups::default();
+        self.tasks = Tasks::default();
+        self.devices = Devices::default();
+        self.failures = Failures::default();
+        self.heat = Heat::default();
+    }
+
+    /// The totals as `-c` prints them.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let rows = self.groups.rows().iter();
+        Summary::of(
+            rows.map(|g| (g.request.clone(), g.device.clone(), g.row.clone())),
+            self.groups.all().clone(),
+        )
+    }
+}
+
+/// A store that two threads use.
+#[derive(Debug)]
+pub struct Shared {
+    store: Mutex<Store>,
+    /// There is something new, and whoever draws knows.
+    pub told: AtomicBool,
+    /// Nothing more is taken, as by a pipe that nobody reads.
+    pub closed: AtomicBool,
+}
+
+impl Shared {
+    /// Around a new store.
+    #[must_use]
+    pub const fn new(store: Store) -> Self {
+        Self { store: Mutex::new(store), told: AtomicBool::new(false), closed: AtomicBool::new(false) }
+    }
+
+    /// The store, for a moment.
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        // Nothing is left half done but totals, and then the panic is what is reported.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
