@@ -9,7 +9,9 @@ mod programs {
     use aya_ebpf::{
         EbpfContext,
         bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP},
-        helpers::generated::{bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit},
+        helpers::generated::{
+            bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+        },
         macros::{map, raw_tracepoint, tracepoint},
         maps::{HashMap, PerCpuArray, PerfEventByteArray, RingBuf},
         programs::{RawTracePointContext, TracePointContext},
@@ -26,7 +28,8 @@ mod programs {
     #[map]
     static PERF_EVENTS: PerfEventByteArray = PerfEventByteArray::new(0);
     #[map]
-    static SLOTS: HashMap<u32, u64> = HashMap::with_max_entries(65_536, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
+    static SLOTS: HashMap<u32, u64> =
+        HashMap::with_max_entries(65_536, aya_ebpf::bindings::BPF_F_NO_PREALLOC);
     #[map]
     static SCRATCH: PerCpuArray<[u8; MOST]> = PerCpuArray::with_max_entries(1, 0);
 

@@ -41,7 +41,8 @@ fn main() {
     let bytes: [u32; 2] = [begin, end].map(|bytes| bytes.parse().expect("a number of bytes"));
     let (_, enter, leave) = WAYS.into_iter().find(|(name, ..)| name == way).expect("a way");
     let mut object = EbpfLoader::new().override_global("BYTES", &bytes, true).load(OBJECT).expect("it loads");
-    for (name, raw, point) in [(leave, "sys_exit", "sys_exit_ioctl"), (enter, "sys_enter", "sys_enter_ioctl")] {
+    for (name, raw, point) in [(leave, "sys_exit", "sys_exit_ioctl"), (enter, "sys_enter", "sys_enter_ioctl")]
+    {
         match way.as_str() {
             "none" => {}
             "raw" => {

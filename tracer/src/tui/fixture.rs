@@ -9,6 +9,8 @@ use crate::{
     decode::{Decoder, Detail},
     event::{Call, Comm, Data, Device, Event, File, Outcome, Target},
     host::RecordedHost,
+    memory::Image,
+    wire::Segment,
 };
 
 pub(crate) const TCGETS: u32 = 0x5401;
@@ -88,6 +90,20 @@ impl Made {
         self
     }
 
+    /// What came back, for an argument at an address.
+    pub(crate) fn returned(mut self, arg: u64, output: Image) -> Self {
+        self.0.arg = arg;
+        self.0.data.output = output;
+        self
+    }
+
+    /// What was handed over.
+    pub(crate) fn given(mut self, arg: u64, input: Image) -> Self {
+        self.0.arg = arg;
+        self.0.data.input = input;
+        self
+    }
+
     pub(crate) fn file(mut self, fd: i32, kind: DeviceKind, path: &str) -> Self {
         let file = File { kind, target: path.as_bytes().to_vec(), ..File::default() };
         self.0.fd = fd;
@@ -114,4 +130,10 @@ impl Made {
 /// A decoder that knows nothing of any machine.
 pub(crate) fn decoder() -> Decoder {
     Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(RecordedHost::default()))
+}
+
+/// Memory with bytes at an address.
+pub(crate) fn image(address: u64, bytes: &[u8]) -> Image {
+    let (kind, flags) = (ioctl_trace_ebpf::SegmentKind::Memory, 0);
+    Image::new(vec![Segment { address, wanted: bytes.len() as u32, kind, flags, bytes }])
 }

@@ -41,6 +41,30 @@ pub enum Action {
     Longer,
     /// The heat map shows less time.
     Shorter,
+    /// Ask for a filter.
+    Filter,
+    /// Ask for a text to look for.
+    Search,
+    /// Filter by what is under the cursor.
+    FilterByThis,
+    /// The same, in addition to the filter that there is.
+    FilterByThisToo,
+    /// Follow the descriptor of the call under the cursor.
+    Follow,
+    /// Jump to the next call with the text, or to the one before.
+    Find(bool),
+    /// To the next error, or the one before.
+    FindError(bool),
+    /// To the next call of the same request, or the one before.
+    FindRequest(bool),
+    /// To the next call on the same descriptor, or the one before.
+    FindDescriptor(bool),
+    /// Put the call into the clipboard as a line.
+    CopyText,
+    /// The same as JSON.
+    CopyJson,
+    /// Its argument as a C initialiser.
+    CopyC,
     /// Empty list and tables.
     Clear,
     /// Draw everything anew.
@@ -239,8 +263,21 @@ const BINDINGS: &[Usual] = &[
     ("quit", &["q", "Ctrl-C"], Action::Quit, Some("quit"), "end tracing and print the totals"),
     ("help", &["?", "F1"], Action::Help, Some("help"), "this help"),
     ("pause", &["Space", "p"], Action::Pause, Some("pause"), "hold the picture; counting goes on"),
-    ("open", &["Enter"], Action::Open, Some("open"), "look into what is under the cursor"),
-    ("next", &["Tab"], Action::Next, Some("next view"), "the next view; the other pane, if two are open"),
+    ("open", &["Enter"], Action::Open, Some("open"), "look into what is under the cursor: the detail of a call"),
+    ("filter", &["f"], Action::Filter, Some("filter"), "show only calls that match, as --filter does; Tab completes"),
+    ("search", &["/"], Action::Search, Some("search"), "look for a text in calls"),
+    ("find-next", &["n"], Action::Find(true), None, "the next call with that text"),
+    ("find-previous", &["N"], Action::Find(false), None, "the one before"),
+    ("filter-by", &["="], Action::FilterByThis, Some("by this"), "filter by what is under the cursor"),
+    ("filter-by-too", &["&"], Action::FilterByThisToo, None, "the same, within what is filtered already"),
+    ("follow-fd", &["o"], Action::Follow, None, "only calls on the same descriptor"),
+    ("next-error", &["e"], Action::FindError(true), None, "the next call that failed"),
+    ("previous-error", &["E"], Action::FindError(false), None, "the one before"),
+    ("next-request", &["]"], Action::FindRequest(true), None, "the next call of the same request"),
+    ("previous-request", &["["], Action::FindRequest(false), None, "the one before"),
+    ("next-fd", &["}"], Action::FindDescriptor(true), None, "the next call on the same descriptor"),
+    ("previous-fd", &["{"], Action::FindDescriptor(false), None, "the one before"),
+    ("next", &["Tab"], Action::Next, Some("next"), "the next view; the other pane, if two are open"),
     ("previous", &["Shift-Tab"], Action::Previous, None, "the view before"),
     ("stream", &["1"], Action::Show(View::Stream), None, "calls as they come"),
     ("requests", &["2"], Action::Show(View::Requests), None, "totals per request and device"),
@@ -263,10 +300,13 @@ const BINDINGS: &[Usual] = &[
     ("fold", &["h", "←"], Action::Fold, None, "fold what is under the cursor"),
     ("unfold", &["l", "→"], Action::Unfold, None, "unfold it"),
     ("zoom", &["z"], Action::Zoom, None, "one pane alone, or both"),
+    ("copy-text", &["y"], Action::CopyText, None, "copy the call as a line"),
+    ("copy-json", &["Y"], Action::CopyJson, None, "copy it as JSON"),
+    ("copy-c", &["C"], Action::CopyC, None, "copy its argument as a C initialiser"),
     ("longer", &["+"], Action::Longer, None, "more time in the heat map"),
     ("shorter", &["-"], Action::Shorter, None, "less time in the heat map"),
     ("clear", &["c"], Action::Clear, Some("clear"), "empty list and tables; the sums above stay"),
-    ("close", &["Esc"], Action::Close, None, "close what is open"),
+    ("close", &["Esc"], Action::Close, None, "close what is open; the filter last"),
     ("redraw", &["Ctrl-L"], Action::Redraw, None, "draw the screen anew"),
 ];
 

@@ -97,6 +97,19 @@ impl Areas {
         areas
     }
 
+    /// Lines of the detail, its bytes left out.
+    #[must_use]
+    pub fn detail_rows(&self) -> usize {
+        let rows = self.detail.height.saturating_sub(1);
+        usize::from(rows - hex_lines(rows))
+    }
+
+    /// Whether the list and the detail share the screen.
+    #[must_use]
+    pub const fn both(&self) -> bool {
+        self.list.height > 0 && self.detail.height > 0
+    }
+
     /// Gives the detail its part: beside the list, below it, or all.
     fn divide(&mut self, rest: &mut Rect, wish: Wish) {
         let alone = wish.zoomed || wish.size.height < BOTH_ROWS;
@@ -116,6 +129,18 @@ impl Areas {
     #[must_use]
     pub fn list_rows(&self) -> usize {
         usize::from(self.list.height.saturating_sub(LIST_TOP))
+    }
+}
+
+/// Lines of bytes below so many lines of detail, theirs included.
+#[must_use]
+pub const fn hex_lines(rows: u16) -> u16 {
+    if rows < 10 {
+        0
+    } else if rows / 3 < 8 {
+        rows / 3
+    } else {
+        8
     }
 }
 

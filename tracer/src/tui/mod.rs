@@ -7,7 +7,10 @@
 mod act;
 mod banners;
 mod config;
+mod detail;
 mod feed;
+mod find;
+mod finder;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guard;
@@ -19,6 +22,7 @@ mod model;
 mod notices;
 pub mod offscreen;
 mod picture;
+mod prompt;
 mod rate;
 mod sheet;
 mod store;
@@ -341,13 +345,14 @@ fn refresh(model: &mut Model, shared: &Shared) {
                     held.store.clear();
                 }
             }
+            Effect::Copy(text) => clipboard(&text),
         }
     }
     // From here on whatever comes is told of again.
     shared.told.store(false, Ordering::Release);
     let picture = Box::new(Picture::take(model, &shared.store()));
     update(model, Msg::Picture(picture));
-    model.dirty = false;
+    model.dirty = model.is_busy();
 }
 
 fn draw(guard: &Guard, screen: &mut Screen, model: &mut Model) -> io::Result<()> {
@@ -357,6 +362,13 @@ fn draw(guard: &Guard, screen: &mut Screen, model: &mut Model) -> io::Result<()>
         }
         screen.draw(|frame| view::view(model, frame)).map(|_| ())
     })
+}
+
+/// Asks the terminal to take a text into its clipboard (OSC 52). Not all do.
+fn clipboard(text: &str) {
+    let copy = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text);
+    // It is written between frames; a terminal that is gone is found out by the next one.
+    let _ = crossterm::execute!(io::stdout(), copy);
 }
 
 /// What is traced, in words.

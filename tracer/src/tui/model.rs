@@ -9,10 +9,13 @@ use ratatui::layout::Size;
 use super::{
     banners,
     config::Looks,
+    detail::{Detail, Page},
+    finder::{Seek, Sieve},
     keymap::{Keymap, Motion, View},
     layout::{Areas, Wish},
     notices::Waiting,
     picture::Picture,
+    prompt::Prompt,
     rate::{Rate, SECOND_NS, per_second},
     sheet::{Context, Order, Place, Sheet},
     store::Store,
@@ -60,6 +63,8 @@ pub enum Effect {
     Hold,
     /// Empty the store.
     Clear,
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
 }
 
 /// Where calls come from.
@@ -96,6 +101,8 @@ pub enum Mode {
     Watch,
     /// The help is open, from this line on.
     Help(usize),
+    /// Something is being typed.
+    Prompt,
 }
 
 /// The store as it was when the picture was held.
@@ -171,6 +178,18 @@ pub struct Model {
     pub picture: Picture,
     /// The list or table that is on the screen.
     pub sheet: Sheet,
+    /// What is being typed.
+    pub prompt: Option<Prompt>,
+    /// The filter of the stream.
+    pub sieve: Option<Sieve>,
+    /// The text that is looked for.
+    pub needle: Option<String>,
+    /// A jump under way.
+    pub seek: Option<Seek>,
+    /// The detail of the call under the cursor, if it is open.
+    pub detail: Option<Detail>,
+    /// What it shows.
+    pub page: Option<Page>,
     /// Answers taken from the store.
     pub facts_end: usize,
     /// The store, if the picture is held.
@@ -223,6 +242,12 @@ impl Model {
             heat_zoom: None,
             picture: Picture::empty(),
             sheet: Sheet::default(),
+            prompt: None,
+            sieve: None,
+            needle: None,
+            seek: None,
+            detail: None,
+            page: None,
             facts_end: 0,
             held: None,
             calls: 0,
@@ -247,13 +272,43 @@ impl Model {
         Areas::of(Wish {
             size,
             view: self.view,
-            detail: false,
-            in_detail: false,
+            detail: self.detail.is_some() && self.has_calls(),
+            in_detail: self.in_detail(),
             zoomed: self.zoomed,
             banners: banners::of(self).count() as u16,
             notice: self.notice.is_some(),
-            prompt: 0,
+            prompt: if self.prompt.is_some() { 2 } else { 0 },
         })
+    }
+
+    /// Whether the rows of the view are calls.
+    #[must_use]
+    pub const fn has_calls(&self) -> bool {
+        matches!(self.view, View::Stream | View::InFlight)
+    }
+
+    /// Whether the detail has the keys.
+    #[must_use]
+    pub fn in_detail(&self) -> bool {
+        self.has_calls() && self.detail.as_ref().is_some_and(|detail| detail.focused)
+    }
+
+    /// The call under the cursor: of the stream that follows the newest one.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&Event> {
+        match self.view {
+            View::Stream => {
+                let lines = self.lines();
+                let (_, at) = self.standing.window(lines, 1);
+                let place = at.or_else(|| lines.len().checked_sub(1))?;
+                self.picture.calls.get(lines.number(place)?)
+            }
+            View::InFlight => {
+                let tid = self.sheet.selected?;
+                self.in_flight.iter().find(|event| u64::from(event.call.tid) == tid)
+            }
+            _ => None,
+        }
     }
 
     /// Columns and rows of the list.
@@ -310,8 +365,8 @@ impl Model {
 
     /// The calls that the stream shows.
     #[must_use]
-    pub const fn lines(&self) -> Lines<'_> {
-        Lines { calls: &self.picture.calls, found: None }
+    pub fn lines(&self) -> Lines<'_> {
+        Lines { calls: &self.picture.calls, found: self.sieve.as_ref().map(|sieve| &sieve.found) }
     }
 
     /// The moment that the picture is of.
@@ -375,6 +430,7 @@ impl Model {
         self.facts_end = picture.facts_end;
         (self.calls, self.failed) = (picture.sum.calls, picture.sum.errors);
         self.picture = picture;
+        self.go_on();
         self.sheet = match self.picture.sheet.take() {
             Some(sheet) => {
                 let (id, at, top) = (sheet.selected, sheet.cursor.unwrap_or(0), sheet.top);
@@ -383,6 +439,20 @@ impl Model {
             }
             None => stream::sheet(self.lines(), self.standing, self.list_size(), &self.context()),
         };
+        self.turn();
+    }
+
+    /// Makes the detail that of the call under the cursor.
+    fn turn(&mut self) {
+        let rows = self.areas(self.size).detail_rows();
+        let (event, timing) = (self.chosen().cloned(), self.picture.timing);
+        self.page = None;
+        let (Some(detail), Some(event)) = (&mut self.detail, event) else { return };
+        let page = Page::new(event, &detail.folded, timing.as_ref(), &mut self.decoder, &self.clock);
+        let last = page.lines.len().saturating_sub(1);
+        detail.cursor = detail.cursor.min(last);
+        detail.top = detail.top.min(detail.cursor).max((detail.cursor + 1).saturating_sub(rows));
+        self.page = Some(page);
     }
 
     fn notices(&mut self, waiting: Waiting) {

@@ -1,8 +1,9 @@
 //! What the store has for the screen, taken out of it at once: while it is drawn the store goes on.
 
-use ioctl_trace_ebpf::{BUCKETS, bucket_upper_ns};
+use ioctl_trace_ebpf::{BUCKETS, bucket_of, bucket_upper_ns};
 
 use super::{
+    find,
     keymap::View,
     model::{Model, Origin},
     sheet::{Context, Sheet},
@@ -13,7 +14,7 @@ use super::{
     },
     tables,
 };
-use crate::host::Fact;
+use crate::{event::Event, host::Fact};
 
 /// What is on the screen of a moment, as far as it comes from the store.
 #[derive(Debug)]
@@ -30,10 +31,38 @@ pub struct Picture {
     pub sheet: Option<Sheet>,
     /// The heat map and a histogram, if they are shown.
     pub latency: Option<Latency>,
+    /// How long calls like the one under the cursor take, if its detail is open.
+    pub timing: Option<Timing>,
+    /// The row under the cursor, and an expression that holds for its calls.
+    pub filter: (Option<usize>, String),
     /// Answers that came since the last picture.
     pub facts: Vec<Fact>,
     /// Answers up to now.
     pub facts_end: usize,
+}
+
+/// How long calls like one take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Calls of its request on its device.
+    pub calls: u64,
+    /// Percent of them that took less.
+    pub percent: u64,
+    /// Their p50, p99 and longest.
+    pub marks: [u64; 3],
+}
+
+impl Timing {
+    fn take(event: &Event, store: &Store) -> Option<Self> {
+        let row = &store.groups.of(event)?.row;
+        let shorter = row.totals().buckets().iter().take(bucket_of(event.call.duration_ns)).sum::<u64>();
+        let calls = row.totals().calls();
+        Some(Self {
+            calls,
+            percent: (shorter * 100).checked_div(calls)?,
+            marks: [50, 99, 100].map(|percent| row.percentile_ns(percent)),
+        })
+    }
 }
 
 /// Durations over time, and of one request.
@@ -64,6 +93,8 @@ impl Picture {
             processes: (0, false),
             sheet: None,
             latency: None,
+            timing: None,
+            filter: (None, String::new()),
             facts: Vec::new(),
             facts_end: 0,
         }
@@ -78,6 +109,7 @@ impl Picture {
             let (order, place) = (model.order(), model.place());
             tables::table(model.view, order, place, model.list_size(), &context, &model.in_flight)
         });
+        let filter = sheet.as_ref().and_then(|sheet| filter_of(model.view, sheet, store)).unwrap_or_default();
         let latency = sheet.as_ref().filter(|_| model.view == View::Latency);
         Self {
             calls: store.calls.clone(),
@@ -86,10 +118,31 @@ impl Picture {
             processes: store.tasks.processes(),
             latency: latency.map(|sheet| Latency::take(model, store, sheet)),
             sheet,
+            filter,
+            timing: model.chosen().filter(|_| model.detail.is_some()).and_then(|e| Timing::take(e, store)),
             facts: live.facts.get(model.facts_end..).unwrap_or_default().to_vec(),
             facts_end: live.facts.len(),
         }
     }
+}
+
+/// An expression that holds for the calls of the row under the cursor.
+fn filter_of(view: View, sheet: &Sheet, store: &Store) -> Option<(Option<usize>, String)> {
+    let place = usize::try_from(sheet.selected?).ok()?;
+    let both = |group: usize| store.groups.get(group).map(|group| group.filters.join(" && "));
+    let filter = match view {
+        View::Requests | View::Latency => both(place)?,
+        View::Devices => {
+            let group = *store.devices.list().get(place)?.groups.first()?;
+            store.groups.get(group)?.filters.last()?.clone()
+        }
+        View::Errors => {
+            let failure = store.failures.list().get(place)?;
+            format!("{} && {}", find::error_of(failure.errno), both(failure.group)?)
+        }
+        View::Stream | View::Processes | View::InFlight => return None,
+    };
+    Some((Some(place), filter))
 }
 
 /// Ticks that a column of the heat map may have.

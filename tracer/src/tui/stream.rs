@@ -226,6 +226,13 @@ impl Standing {
         self.to(target, lines, window)
     }
 
+    /// The same with what is seen held in place: the newest call under the cursor.
+    #[must_use]
+    pub fn held(&self, lines: Lines<'_>, height: usize) -> Self {
+        let (window, at) = self.window(lines, height);
+        self.to(at.unwrap_or(lines.len().saturating_sub(1)), lines, window)
+    }
+
     /// The same with the cursor at a place.
     #[must_use]
     pub fn to(&self, place: usize, lines: Lines<'_>, window: Range<usize>) -> Self {

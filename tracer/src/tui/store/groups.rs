@@ -11,6 +11,7 @@ use super::series::Series;
 use crate::{
     event::Event,
     sink::summary::{EXACT_ROWS, OTHERS, Row, device_label},
+    tui::find,
 };
 
 /// Rows kept; calls of further kinds are added up in one row, for a program could invent requests without end.
@@ -29,6 +30,8 @@ pub struct Group {
     pub family: &'static str,
     /// Name of the device.
     pub device: String,
+    /// Expressions that hold for its calls: their request, and their device.
+    pub filters: [String; 2],
     /// What its calls add up to.
     pub row: Row,
     /// Calls per second.
@@ -131,7 +134,8 @@ impl Groups {
             let family = event.request.named().first().map_or("", |named| named.request.family());
             let (row, series) = (Row::default(), Series::default());
             let exact = next < EXACT_ROWS;
-            self.rows.push(Group { request, number, family, device, row, series, exact });
+            let filters = [find::request_of(event), find::device_of(event)];
+            self.rows.push(Group { request, number, family, device, filters, row, series, exact });
         }
         if self.kinds.len() >= KNOWN_KINDS {
             self.kinds.clear();
@@ -156,6 +160,12 @@ impl Groups {
     #[must_use]
     pub const fn all(&self) -> &Row {
         &self.all
+    }
+
+    /// The row of calls like this one.
+    #[must_use]
+    pub fn of(&self, event: &Event) -> Option<&Group> {
+        self.rows.get(*self.kinds.get(&Kind::of(event))?)
     }
 
     /// Calls that found no row of their own.
@@ -188,7 +198,8 @@ mod tests {
             [("TCGETS", "pts 136:3", 4, 0), ("TIOCGWINSZ", "pts 136:3", 1, 1), ("TCGETS", "not open", 1, 1)]
         );
         assert_eq!(groups.all().totals().calls(), 6);
-        assert_eq!(groups.get(0).map(|g| g.row.percentile_ns(50)), Some(100));
+        let same = groups.of(&call(7).request(TCGETS).event());
+        assert_eq!(same.map(|g| g.row.percentile_ns(50)), Some(100));
     }
 
     #[test]

@@ -1,12 +1,18 @@
 //! Drawing: the model in, cells out. Nothing is changed here and no clock is read.
 
 mod ascii;
+mod detail;
 mod graph;
 mod header;
 mod help;
 mod sheet;
 
-use ratatui::{Frame, buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{
+    Frame,
+    buffer::Buffer,
+    layout::Rect,
+    style::{Modifier, Style},
+};
 
 use self::sheet::Title;
 use super::{
@@ -14,6 +20,7 @@ use super::{
     keymap::{Binding, View},
     layout,
     model::{Mode, Model},
+    prompt::Question,
     text::{Bytes, Grouped, fit, width},
 };
 
@@ -34,7 +41,9 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
         graph::histogram(model, areas.histogram, buf);
     }
     list(model, areas.list, buf);
+    detail::draw(model, areas.detail, buf);
     notice(model, areas.notice, buf);
+    prompt(model, areas.prompt, buf);
     footer(model, areas.footer, buf);
     if matches!(model.mode, Mode::Help(_)) {
         help::draw(model, frame.area(), frame.buffer_mut());
@@ -78,28 +87,85 @@ fn list(model: &Model, area: Rect, buf: &mut Buffer) {
     let (state, amounts) =
         if stream { (following(model), kept(model)) } else { (sorted(model), rows(model)) };
     let name = if model.view == View::Latency { "Requests" } else { model.view.title() };
-    sheet::title(buf, area, theme, &Title { focused: true, name, state, amounts });
+    sheet::title(buf, area, theme, &Title { focused: !model.in_detail(), name, state, amounts });
     let body = below(area);
     sheet::rows(buf, body, theme, sheet);
+    if let Some(needle) = &model.needle {
+        sheet::mark(buf, below(body), theme, &needle.to_lowercase());
+    }
     if sheet.rows.is_empty() {
         put(buf, below(body), 0, nothing(model), theme.faint);
     }
 }
 
 /// What stands where there are no rows.
-const fn nothing(model: &Model) -> &'static str {
+fn nothing(model: &Model) -> &'static str {
     match (model.view, model.origin, &model.over) {
         (View::InFlight, super::model::Origin::Recording, _) => {
             "a recording has no calls that are inside the kernel now"
         }
         (View::InFlight, _, None) => "no call is inside the kernel",
         (View::Errors, ..) => "no errors",
+        (View::Stream, ..) if model.sieve.is_some() => "no call matches; Esc shows all",
         (_, _, None) => "waiting for calls …",
         _ => "no calls",
     }
 }
 
+/// What is being typed, and below it what is wrong with it, or what completes it.
+fn prompt(model: &Model, area: Rect, buf: &mut Buffer) {
+    let Some(prompt) = model.prompt.as_ref().filter(|_| !area.is_empty()) else { return };
+    let theme = &model.theme;
+    let line = Rect { height: 1, ..area };
+    let start = put(buf, line, 0, prompt.question.title(), theme.key);
+    let room = usize::from(area.width.saturating_sub(start + 1));
+    let scroll = prompt.input.visual_scroll(room);
+    let mut x = 0_usize;
+    for (at, grapheme) in prompt.input.value().char_indices() {
+        let columns = width(grapheme.encode_utf8(&mut [0; 4]));
+        let wrong = prompt.mistake.as_ref().is_some_and(|(_, span)| span.contains(&at));
+        let style = if wrong { theme.failed.add_modifier(Modifier::UNDERLINED) } else { Style::new() };
+        if let Some(place) = x.checked_sub(scroll).and_then(|x| u16::try_from(x).ok()) {
+            // A pasted control character is not for the terminal.
+            let shown = if grapheme.is_control() { '·' } else { grapheme };
+            put(buf, line, start + place, shown.encode_utf8(&mut [0; 4]), style);
+        }
+        x += columns;
+    }
+    let cursor = start + u16::try_from(prompt.input.visual_cursor().saturating_sub(scroll)).unwrap_or(0);
+    let cursor = Rect { x: line.x + cursor.min(line.width.saturating_sub(1)), width: 1, ..line };
+    buf.set_style(cursor.intersection(buf.area), Style::new().add_modifier(Modifier::REVERSED));
+    let line = below(area);
+    if prompt.choices.is_empty() {
+        if let Some((message, _)) = &prompt.mistake {
+            put(buf, line, 0, &fit(message, usize::from(line.width)), theme.failed);
+        } else {
+            put(buf, line, 0, hint_of(prompt.question), theme.faint);
+        }
+        return;
+    }
+    let mut x = 0;
+    // From the word that is taken on, so that it is seen.
+    let taken = prompt.choice.unwrap_or(0);
+    for (place, word) in prompt.choices.iter().enumerate().skip(taken.saturating_sub(2)) {
+        let style = if place == taken { theme.tab } else { theme.faint };
+        x = put(buf, line, x, word, style) + 2;
+    }
+}
+
+const fn hint_of(question: Question) -> &'static str {
+    match question {
+        Question::Filter => {
+            "errno == ENOTTY && dur > 1ms, request ~ VIDIOC_*, arg.flags has O_CLOEXEC; Tab completes"
+        }
+        Question::Search => "a text in requests, names, paths, errors or arguments",
+    }
+}
+
 fn following(model: &Model) -> String {
+    if let Some(sieve) = &model.sieve {
+        return format!("filter: {}", crate::escape::visible(&sieve.text));
+    }
     let below = model.sheet.count.saturating_sub(model.sheet.top + model.sheet.rows.len());
     match (model.standing.cursor, &model.held) {
         (Some(_), _) => format!("{} more below, G follows", Grouped(below as u64)),
@@ -112,6 +178,15 @@ fn following(model: &Model) -> String {
 /// How many calls are kept, in how much memory, and how many had to go.
 fn kept(model: &Model) -> [String; 2] {
     let calls = &model.picture.calls;
+    if let Some(sieve) = &model.sieve {
+        let found = format!("{} of {}", Grouped(sieve.found.len() as u64), Grouped(calls.len() as u64));
+        let left = sieve.left(calls);
+        return match (left, sieve.missed) {
+            (0, 0) => [format!("{found} match"), found],
+            (0, missed) => [format!("{found} match, {} came too fast", Grouped(missed)), found],
+            (left, _) => [format!("{found} match, {} to look at", Grouped(left)), found],
+        };
+    }
     let (bytes, limit) = calls.memory();
     let kept = Grouped(calls.len() as u64);
     let memory = format!("{} of {}", Bytes(bytes), Bytes(limit));
@@ -162,6 +237,7 @@ fn footer(model: &Model, area: Rect, buf: &mut Buffer) {
     let shown = bindings.filter(|binding| match model.mode {
         Mode::Watch => true,
         Mode::Help(_) => matches!(binding.name, "quit" | "help"),
+        Mode::Prompt => false,
     });
     for (key, hint) in shown.filter_map(hint) {
         let taken = u16::try_from(width(&key) + 1 + width(hint)).unwrap_or(u16::MAX);

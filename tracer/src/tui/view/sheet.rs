@@ -92,3 +92,25 @@ fn put_cell(buf: &mut Buffer, line: Rect, heading: &Heading, cell: &Cell, theme:
         Cell::Spark(counts) => put_text(buf, line, heading, &graph::spark(counts), theme.graph),
     }
 }
+
+/// Marks a text, in lower case, wherever it is seen.
+pub(super) fn mark(buf: &mut Buffer, area: Rect, theme: &Theme, needle: &str) {
+    let area = area.intersection(buf.area);
+    for y in area.top()..area.bottom() {
+        let mut line = String::new();
+        // The column of each byte.
+        let mut columns = Vec::new();
+        for x in area.left()..area.right() {
+            let symbol = buf.cell((x, y)).map_or("", |cell| cell.symbol()).to_lowercase();
+            columns.extend(symbol.bytes().map(|_| x));
+            line.push_str(&symbol);
+        }
+        for (at, _) in line.match_indices(needle) {
+            for &x in columns.get(at..at + needle.len()).unwrap_or_default() {
+                if let Some(cell) = buf.cell_mut((x, y)) {
+                    cell.set_style(theme.found);
+                }
+            }
+        }
+    }
+}
