@@ -48,6 +48,12 @@ impl Decoder {
         self.registry
     }
 
+    /// The architecture of native calls.
+    #[must_use]
+    pub const fn arch(&self) -> Arch {
+        self.arch
+    }
+
     /// The machine that is traced.
     pub fn host(&mut self) -> &mut dyn Host {
         self.host.as_mut()

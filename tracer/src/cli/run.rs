@@ -102,7 +102,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     let stop = Stop::default();
     let report = if dashboard {
         let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;
-        let (report, shown) = tui::run(plan, stop, looks)?;
+        let (report, shown) = tui::run(plan, stop, looks, output::opener(&args, &clock))?;
         output::shown_totals(&args, &shown)?;
         report
     } else {

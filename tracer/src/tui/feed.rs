@@ -8,7 +8,8 @@ use std::{
 
 use super::{
     model::Msg,
-    store::{Shared, calls::BATCH},
+    store::{Order, Shared, Writing, calls::BATCH},
+    text::Grouped,
 };
 use crate::{decode::Decoder, event::Event, host::Fact, sink::Sink};
 
@@ -24,13 +25,27 @@ pub struct Feed {
     facts: Vec<Fact>,
     known: HashSet<(u32, u64)>,
     cgroup: u64,
+    writing: Option<(Box<dyn Sink>, Writing)>,
+    /// What became of it is to be told.
+    changed: bool,
+    said: Vec<String>,
 }
 
 impl Feed {
     /// To a store, and to the queue of who shows it. Once the store is closed, nothing more is taken.
     #[must_use]
     pub fn new(shared: Arc<Shared>, out: SyncSender<Msg>) -> Self {
-        Self { shared, out, batch: Vec::new(), facts: Vec::new(), known: HashSet::new(), cgroup: 0 }
+        Self {
+            shared,
+            out,
+            batch: Vec::new(),
+            facts: Vec::new(),
+            known: HashSet::new(),
+            cgroup: 0,
+            writing: None,
+            changed: false,
+            said: Vec::new(),
+        }
     }
 
     /// Asks what only the traced machine knows, while it knows it.
@@ -74,6 +89,37 @@ impl Feed {
         self.known.insert((pid, address))
     }
 
+    /// Does what was asked for on the dashboard.
+    fn obey(&mut self) {
+        match self.shared.take_order() {
+            Some(Order::Write(sink, name)) => {
+                self.stop_writing();
+                self.writing = Some((sink, Writing { name, calls: 0 }));
+                self.changed = true;
+            }
+            Some(Order::Stop) => self.stop_writing(),
+            None => {}
+        }
+    }
+
+    /// Writes a call, or all that waits; a failure ends it.
+    fn write(&mut self, write: impl FnOnce(&mut dyn Sink, &mut u64) -> io::Result<()>) {
+        let Some((sink, writing)) = &mut self.writing else { return };
+        if let Err(error) = write(sink.as_mut(), &mut writing.calls) {
+            self.said.push(format!("cannot write `{}`: {error}", writing.name));
+            self.writing = None;
+        }
+        self.changed = true;
+    }
+
+    /// Completes what is written.
+    fn stop_writing(&mut self) {
+        self.write(|sink, _| sink.finish());
+        if let Some((_, Writing { name, calls })) = self.writing.take() {
+            self.said.push(format!("{} calls are in `{name}`", Grouped(calls)));
+        }
+    }
+
     fn hand_on(&mut self) {
         // The next batch is likely to be as large as this one.
         let next = Vec::with_capacity(self.batch.len());
@@ -82,7 +128,10 @@ impl Feed {
             let mut store = self.shared.store();
             store.learn(self.facts.drain(..));
             store.add(batch);
+            store.writing = self.writing.as_ref().map(|(_, writing)| writing.clone());
+            store.said.append(&mut self.said);
         }
+        self.changed = false;
         if !self.shared.told.swap(true, Ordering::AcqRel) {
             // A full queue wakes the dashboard as well.
             let _ = self.out.try_send(Msg::News);
@@ -97,24 +146,39 @@ impl Sink for Feed {
             let _ = decoder.device(file);
         }
         self.ask(event, decoder);
+        self.obey();
+        self.write(|sink, calls| {
+            *calls += 1;
+            sink.event(event, decoder)
+        });
         self.batch.push(event.clone());
         if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.obey();
         if self.shared.is_closed() {
+            self.stop_writing();
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        if !self.batch.is_empty() {
+        self.write(|sink, _| sink.flush());
+        if !self.batch.is_empty() || self.changed {
             self.hand_on();
         }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.obey();
+        self.stop_writing();
+        self.hand_on();
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
+    use std::sync::{Mutex, mpsc::sync_channel};
 
     use super::*;
     use crate::tui::{
@@ -142,6 +206,54 @@ mod tests {
         feed.event(&call(4).event(), &mut decoder).expect("open");
         feed.flush().expect("nobody listens, and all is counted");
         assert_eq!(shared.store().sum.calls, 5);
+    }
+
+    /// Takes calls until it is full.
+    struct Few(Arc<Mutex<(u64, bool)>>);
+
+    impl Sink for Few {
+        fn event(&mut self, _: &Event, _: &mut Decoder) -> io::Result<()> {
+            let mut taken = self.0.lock().expect("lock");
+            taken.0 += 1;
+            if taken.0 > 3 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+        fn finish(&mut self) -> io::Result<()> {
+            self.0.lock().expect("lock").1 = true;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn calls_are_written_while_that_is_wanted() {
+        let (out, _messages) = sync_channel(4);
+        let shared = Arc::new(Shared::new(Store::new(usize::MAX)));
+        let (mut feed, mut decoder) = (Feed::new(Arc::clone(&shared), out), decoder());
+        let mut calls = |feed: &mut Feed, count| {
+            (0..count).for_each(|n| feed.event(&call(n).event(), &mut decoder).expect("open"));
+            feed.flush().expect("open");
+        };
+        calls(&mut feed, 1);
+        let taken = Arc::<Mutex<(u64, bool)>>::default();
+        shared.order(Order::Write(Box::new(Few(Arc::clone(&taken))), "few".to_owned()));
+        calls(&mut feed, 2);
+        assert_eq!(shared.store().writing, Some(Writing { name: "few".to_owned(), calls: 2 }));
+        shared.order(Order::Stop);
+        calls(&mut feed, 0);
+        assert_eq!(*taken.lock().expect("lock"), (2, true));
+        assert_eq!(shared.store().writing, None);
+        assert_eq!(shared.store().said, ["2 calls are in `few`"]);
+
+        shared.order(Order::Write(Box::new(Few(Arc::clone(&taken))), "full".to_owned()));
+        calls(&mut feed, 5);
+        assert_eq!(shared.store().sum.calls, 8, "counting goes on");
+        assert_eq!(shared.store().writing, None);
+        assert!(shared.store().said[1].starts_with("cannot write `full`: "));
+        shared.order(Order::Write(Box::new(Few(Arc::default())), "end".to_owned()));
+        feed.finish().expect("open");
+        assert_eq!(shared.store().said[2], "0 calls are in `end`");
     }
 
     #[test]

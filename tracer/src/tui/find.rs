@@ -6,7 +6,7 @@ use super::{
     detail::{Line, quoted},
     finder::{Goal, Seek, Sieve, Sought},
     keymap::View,
-    model::{Mode, Model},
+    model::{Effect, Mode, Model, Saved},
     prompt::{Answer, Prompt, Question},
     sheet::RowId,
     tables,
@@ -23,6 +23,10 @@ impl Model {
         let text = match (question, &self.sieve, &self.needle) {
             (Question::Filter, Some(sieve), _) => sieve.text.clone(),
             (Question::Search, _, Some(needle)) => needle.clone(),
+            (Question::Write | Question::Save, ..) => {
+                let time = self.clock.local_second(self.clock.epoch(self.moment_ns()).0);
+                format!("ioctl-trace-{}.jsonl", time.replace(':', ""))
+            }
             _ => String::new(),
         };
         self.prompt = Some(Prompt::new(question, &text, self.decoder.registry()));
@@ -39,6 +43,13 @@ impl Model {
         let Answer::Given(text) = answer else { return };
         match question {
             Question::Filter => self.filter(&text),
+            Question::Write | Question::Save if text.is_empty() => {}
+            Question::Write => self.effects.push(Effect::Write(text.into())),
+            Question::Save => {
+                let calls = self.picture.calls.clone();
+                let found = self.sieve.as_ref().map(|sieve| sieve.found.clone());
+                self.effects.push(Effect::Save(text.into(), Saved { calls, found }));
+            }
             Question::Search if text.is_empty() => self.needle = None,
             Question::Search => {
                 self.needle = Some(text);

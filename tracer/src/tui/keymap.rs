@@ -59,6 +59,10 @@ pub enum Action {
     FindRequest(bool),
     /// To the next call on the same descriptor, or the one before.
     FindDescriptor(bool),
+    /// Begin to write calls into a file, or end it.
+    Write,
+    /// Save the calls that the stream shows.
+    Save,
     /// Put the call into the clipboard as a line.
     CopyText,
     /// The same as JSON.
@@ -300,6 +304,8 @@ const BINDINGS: &[Usual] = &[
     ("fold", &["h", "←"], Action::Fold, None, "fold what is under the cursor"),
     ("unfold", &["l", "→"], Action::Unfold, None, "unfold it"),
     ("zoom", &["z"], Action::Zoom, None, "one pane alone, or both"),
+    ("write", &["w"], Action::Write, None, "write what comes from now on into a file; end that"),
+    ("save", &["W"], Action::Save, None, "save the calls that are shown into a file"),
     ("copy-text", &["y"], Action::CopyText, None, "copy the call as a line"),
     ("copy-json", &["Y"], Action::CopyJson, None, "copy it as JSON"),
     ("copy-c", &["C"], Action::CopyC, None, "copy its argument as a C initialiser"),

@@ -21,6 +21,7 @@ mod layout;
 mod model;
 mod notices;
 pub mod offscreen;
+mod outside;
 mod picture;
 mod prompt;
 mod rate;
@@ -52,8 +53,9 @@ use guard::{Guard, Screen};
 use inputs::{Keys, Signals};
 use inside::Inside;
 use ioctl_registry::{Arch, Registry};
-use model::{Effect, Model, Msg, Opening, Origin, Over, update};
-use picture::Picture;
+use model::{Model, Msg, Opening, Origin, Over, update};
+pub use outside::Outputs;
+use outside::Outside;
 use ratatui::layout::Size;
 use store::{Shared, Store};
 
@@ -84,7 +86,12 @@ const IDLE: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// Those of the session, and when the terminal cannot be used.
-pub fn run(mut plan: Plan, stop: Stop, looks: Looks) -> Result<(Report, Summary), SessionError> {
+pub fn run(
+    mut plan: Plan,
+    stop: Stop,
+    looks: Looks,
+    outputs: Outputs,
+) -> Result<(Report, Summary), SessionError> {
     let system = |what| move |error| SessionError::System(what, error);
     let (out, messages) = sync_channel(QUEUE);
     let (watcher, statuses) = sync_channel(STATUSES);
@@ -104,7 +111,7 @@ pub fn run(mut plan: Plan, stop: Stop, looks: Looks) -> Result<(Report, Summary)
     let signals = Signals::start(out.clone()).map_err(system("cannot receive signals"))?;
     let worker = start(work, over, out.clone()).map_err(system("cannot start a thread"))?;
     let running = Running::new(Box::new(move || stop.stop()), messages, worker, signals);
-    let (shown, report) = open(running, &statuses, opening, &shared, out);
+    let (shown, report) = open(running, &statuses, opening, &Outside::new(Arc::clone(&shared), outputs, out));
     shown.map_err(system("cannot use the terminal for the dashboard"))?;
     let report =
         report.unwrap_or_else(|| Err(system("the session")(io::Error::other("has ended already"))))?;
@@ -121,6 +128,7 @@ pub fn replay(
     mut plan: replay::Plan,
     file: &Path,
     looks: Looks,
+    outputs: Outputs,
 ) -> io::Result<(replay::Report, Summary)> {
     let (out, messages) = sync_channel(QUEUE);
     let (watcher, statuses) = sync_channel(STATUSES);
@@ -144,7 +152,7 @@ pub fn replay(
         closing.closed.store(true, Ordering::Release);
     });
     let running = Running::new(close, messages, worker, signals);
-    let (shown, report) = open(running, &statuses, opening, &shared, out);
+    let (shown, report) = open(running, &statuses, opening, &Outside::new(Arc::clone(&shared), outputs, out));
     shown?;
     let report = report.unwrap_or_else(|| Err(io::Error::other("the replay has ended already")))?;
     Ok((report, shared.store().summary()))
@@ -160,8 +168,7 @@ fn open<R>(
     mut running: Running<R>,
     statuses: &Receiver<Status>,
     opening: Opening,
-    shared: &Shared,
-    out: SyncSender<Msg>,
+    outside: &Outside,
 ) -> (io::Result<()>, Option<R>) {
     // Without a status it ended before it could begin.
     let shown = match statuses.recv() {
@@ -169,11 +176,13 @@ fn open<R>(
             crossterm::style::force_color_output(!opening.looks.theme.is_mono());
             let mouse = opening.looks.mouse;
             let model = Model::new(opening, Size::default(), status, monotonic_ns());
-            show(&mut running, statuses, model, shared, (out, mouse))
+            show(&mut running, statuses, model, outside, mouse)
         }
         Err(_) => Ok(()),
     };
-    (shown, running.finish())
+    let result = running.finish();
+    outside.finish();
+    (shown, result)
 }
 
 /// Everything that runs beside the dashboard. Ends with it, in whatever way the dashboard ends.
@@ -277,11 +286,11 @@ fn show<R>(
     running: &mut Running<R>,
     statuses: &Receiver<Status>,
     mut model: Model,
-    shared: &Shared,
-    (out, mouse): (SyncSender<Msg>, bool),
+    outside: &Outside,
+    mouse: bool,
 ) -> io::Result<()> {
     let (guard, mut screen) = guard::take_terminal(mouse)?;
-    running.keys = Some(Keys::start(out)?);
+    running.keys = Some(Keys::start(outside.out.clone())?);
     model.size = screen.size()?;
     let mut inside = Inside::new(model.decoder.registry());
     let running = &*running;
@@ -297,13 +306,13 @@ fn show<R>(
         // After a panic elsewhere the screen is not ours any more.
         guard.is_active()
     };
-    attend(&mut model, shared, |wait| running.next(wait), beside, |model| draw(&guard, &mut screen, model))
+    attend(&mut model, outside, |wait| running.next(wait), beside, |model| draw(&guard, &mut screen, model))
 }
 
 /// Takes messages and draws, until the model wants to leave or what is beside it says that it is over.
 fn attend(
     model: &mut Model,
-    shared: &Shared,
+    outside: &Outside,
     mut next: impl FnMut(Duration) -> Option<Msg>,
     mut beside: impl FnMut(&mut Model) -> bool,
     mut draw: impl FnMut(&mut Model) -> io::Result<()>,
@@ -324,35 +333,11 @@ fn attend(
             update(model, Msg::Tick(monotonic_ns()));
         }
         if model.dirty && frame {
-            refresh(model, shared);
+            outside.refresh(model);
             draw(model)?;
             due = Instant::now() + FRAME;
         }
     }
-}
-
-/// Does what the model has left to be done, and takes what it shows out of the store.
-fn refresh(model: &mut Model, shared: &Shared) {
-    for effect in std::mem::take(&mut model.effects) {
-        match effect {
-            Effect::Hold => {
-                let held = Box::new(shared.store().clone());
-                update(model, Msg::Held(held));
-            }
-            Effect::Clear => {
-                shared.store().clear();
-                if let Some(held) = &mut model.held {
-                    held.store.clear();
-                }
-            }
-            Effect::Copy(text) => clipboard(&text),
-        }
-    }
-    // From here on whatever comes is told of again.
-    shared.told.store(false, Ordering::Release);
-    let picture = Box::new(Picture::take(model, &shared.store()));
-    update(model, Msg::Picture(picture));
-    model.dirty = model.is_busy();
 }
 
 fn draw(guard: &Guard, screen: &mut Screen, model: &mut Model) -> io::Result<()> {
@@ -362,13 +347,6 @@ fn draw(guard: &Guard, screen: &mut Screen, model: &mut Model) -> io::Result<()>
         }
         screen.draw(|frame| view::view(model, frame)).map(|_| ())
     })
-}
-
-/// Asks the terminal to take a text into its clipboard (OSC 52). Not all do.
-fn clipboard(text: &str) {
-    let copy = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text);
-    // It is written between frames; a terminal that is gone is found out by the next one.
-    let _ = crossterm::execute!(io::stdout(), copy);
 }
 
 /// What is traced, in words.

@@ -1,7 +1,10 @@
 //! What the dashboard knows, and how messages change it. Nothing here reads a clock, waits or draws: what is to be done
 //! outside is left as an effect.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashSet, VecDeque},
+    path::PathBuf,
+};
 
 use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::layout::Size;
@@ -18,7 +21,7 @@ use super::{
     prompt::Prompt,
     rate::{Rate, SECOND_NS, per_second},
     sheet::{Context, Order, Place, Sheet},
-    store::Store,
+    store::{Store, calls::Calls},
     stream::{self, Lines, Standing},
     tables,
     theme::Theme,
@@ -56,13 +59,28 @@ pub enum Msg {
     Quit,
 }
 
+/// Calls to be saved: all of them, or those of these numbers.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// All of them.
+    pub calls: Calls,
+    /// Numbers of those that are wanted.
+    pub found: Option<VecDeque<u64>>,
+}
+
 /// What is to be done outside of the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Effect {
     /// Take a copy of the store, to be held.
     Hold,
     /// Empty the store.
     Clear,
+    /// Write what comes from now on into a file.
+    Write(PathBuf),
+    /// End that.
+    StopWriting,
+    /// Save calls into a file.
+    Save(PathBuf, Saved),
     /// Put a text into the terminal's clipboard.
     Copy(String),
 }
@@ -208,7 +226,10 @@ pub struct Model {
     /// The last log line.
     pub notice: Option<Notice>,
     started_ns: u64,
+    /// The time, which stops when tracing ends.
     now_ns: u64,
+    /// The time of the last tick.
+    tick_ns: u64,
     /// What is to be done outside.
     pub effects: Vec<Effect>,
     /// The screen is out of date.
@@ -259,6 +280,7 @@ impl Model {
             notice: None,
             started_ns: now_ns,
             now_ns,
+            tick_ns: now_ns,
             effects: Vec::new(),
             dirty: true,
             repaint: false,
@@ -412,6 +434,7 @@ impl Model {
 
     fn tick(&mut self, now_ns: u64) {
         let shown = (self.elapsed_s(), self.rate());
+        self.tick_ns = now_ns.max(self.tick_ns);
         if self.over.is_none() {
             self.now_ns = now_ns.max(self.now_ns);
         }
@@ -428,6 +451,9 @@ impl Model {
             self.decoder.host().learn(fact.clone());
         }
         self.facts_end = picture.facts_end;
+        if let Some((line, more)) = picture.said.split_last() {
+            self.say(line.clone(), more.len() as u64);
+        }
         (self.calls, self.failed) = (picture.sum.calls, picture.sum.errors);
         self.picture = picture;
         self.go_on();
@@ -464,7 +490,7 @@ impl Model {
 
     /// Shows a line for a while.
     pub fn say(&mut self, line: String, more: u64) {
-        self.notice = Some(Notice { line, more, until_ns: self.now_ns.saturating_add(NOTICE_NS) });
+        self.notice = Some(Notice { line, more, until_ns: self.tick_ns.saturating_add(NOTICE_NS) });
         self.dirty = true;
     }
 

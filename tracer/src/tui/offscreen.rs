@@ -29,6 +29,7 @@ use super::{
     decoder,
     feed::Feed,
     model::{Model, Msg, Opening, Origin},
+    outside::{Outputs, Outside},
     store::{Shared, Store},
     view::view,
 };
@@ -111,14 +112,14 @@ pub fn run(source: Box<dyn Source>, time: Duration, (width, height): (u16, u16))
     let pressed: Arc<Mutex<Option<Instant>>> = Arc::default();
     let (begin, cpu_begin) = (Instant::now(), [cpu(UsageWho::RUSAGE_THREAD)?, cpu(UsageWho::RUSAGE_SELF)?]);
     let pipeline = Pipeline::start(source, stage, Box::new(|_| {}))?;
-    let last = Arc::clone(&pressed);
+    let (last, typed) = (Arc::clone(&pressed), out.clone());
     let keys = thread::Builder::new().name("keys".into()).spawn(move || {
         let script = ['j', 'k', '2', 'j', 's', '3', '4', 'G', '5', '6', 'j', '7', 'j', '1', 'k', 'k', 'G'];
         for key in script.into_iter().cycle() {
             thread::sleep(KEYS);
             *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             let key = KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE);
-            if out.send(Msg::Key(key)).is_err() {
+            if typed.send(Msg::Key(key)).is_err() {
                 return;
             }
         }
@@ -126,9 +127,11 @@ pub fn run(source: Box<dyn Source>, time: Duration, (width, height): (u16, u16))
     let (mut frames, mut waits) = (0_u64, Vec::new());
     // When the key was pressed whose picture is the next one.
     let taken = Cell::new(None);
+    let outputs: Outputs = Box::new(|_| Err("nothing is written here".to_owned()));
+    let outside = Outside::new(Arc::clone(&shared), outputs, out.clone());
     attend(
         &mut model,
-        &shared,
+        &outside,
         |wait| match messages.recv_timeout(wait) {
             Ok(msg) => {
                 if matches!(msg, Msg::Key(_)) {

@@ -8,7 +8,7 @@ use super::{
     model::{Model, Origin},
     sheet::{Context, Sheet},
     store::{
-        Store, Sum,
+        Store, Sum, Writing,
         calls::Calls,
         heat::{self, TICK_NS},
     },
@@ -35,6 +35,10 @@ pub struct Picture {
     pub timing: Option<Timing>,
     /// The row under the cursor, and an expression that holds for its calls.
     pub filter: (Option<usize>, String),
+    /// The file that calls are written to, if they are.
+    pub writing: Option<Writing>,
+    /// What the user is to be told.
+    pub said: Vec<String>,
     /// Answers that came since the last picture.
     pub facts: Vec<Fact>,
     /// Answers up to now.
@@ -95,6 +99,8 @@ impl Picture {
             latency: None,
             timing: None,
             filter: (None, String::new()),
+            writing: None,
+            said: Vec::new(),
             facts: Vec::new(),
             facts_end: 0,
         }
@@ -102,7 +108,9 @@ impl Picture {
 
     /// Takes what a model shows: of the store, or of the one that is held. What all calls add up to goes on.
     #[must_use]
-    pub fn take(model: &Model, live: &Store) -> Self {
+    pub fn take(model: &Model, live: &mut Store) -> Self {
+        let said = std::mem::take(&mut live.said);
+        let live = &*live;
         let store = model.held.as_ref().map_or(live, |held| &held.store);
         let context = Context { store: Some(store), ..model.context() };
         let sheet = (model.view != View::Stream).then(|| {
@@ -120,6 +128,8 @@ impl Picture {
             sheet,
             filter,
             timing: model.chosen().filter(|_| model.detail.is_some()).and_then(|e| Timing::take(e, store)),
+            writing: live.writing.clone(),
+            said,
             facts: live.facts.get(model.facts_end..).unwrap_or_default().to_vec(),
             facts_end: live.facts.len(),
         }

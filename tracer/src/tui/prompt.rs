@@ -20,6 +20,10 @@ pub enum Question {
     Filter,
     /// A text to look for.
     Search,
+    /// A file that calls are written to from now on.
+    Write,
+    /// A file for the calls that are shown.
+    Save,
 }
 
 impl Question {
@@ -29,6 +33,8 @@ impl Question {
         match self {
             Self::Filter => "filter: ",
             Self::Search => "/",
+            Self::Write => "write calls to: ",
+            Self::Save => "save these calls to: ",
         }
     }
 }

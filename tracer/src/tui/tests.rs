@@ -1,6 +1,9 @@
 //! What the dashboard shows and how it answers to keys.
 
-use std::{sync::mpsc::sync_channel, thread};
+use std::{
+    sync::{Arc, mpsc::sync_channel},
+    thread,
+};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ioctl_registry::DeviceKind;
@@ -20,7 +23,7 @@ use super::{
     keymap::View,
     model::{Mode, Model, Msg, Opening, Origin, Over, update},
     notices::Waiting,
-    refresh,
+    outside::{Outputs, Outside},
     sheet::Cell,
     store::{Shared, Store},
     stream::Standing,
@@ -33,6 +36,7 @@ use crate::{
     event::{Event, Outcome},
     recording::Closing,
     session::{SessionError, Status},
+    sink::jsonl::Jsonl,
     source::{Accounts, live::Wanted},
 };
 
@@ -47,7 +51,20 @@ fn status(targets: Option<usize>, total: Counters) -> Status {
 /// A dashboard without a terminal: a model, and the store that it shows.
 struct Desk {
     model: Model,
-    shared: Shared,
+    outside: Outside,
+}
+
+/// Outputs that are JSON lines.
+fn outputs() -> Outputs {
+    Box::new(|path| {
+        let file = std::fs::File::create(path).map_err(|error| error.to_string())?;
+        Ok(Box::new(Jsonl::new(file, WallClock::fixed(EPOCH))))
+    })
+}
+
+fn outside(limit: usize) -> Outside {
+    let (out, _) = sync_channel(1);
+    Outside::new(Arc::new(Shared::new(Store::new(limit))), outputs(), out)
 }
 
 impl Desk {
@@ -61,9 +78,9 @@ impl Desk {
         };
         let size = Size { width, height };
         let mut model = Model::new(opening, size, status(targets, Counters::default()), 0);
-        let shared = Shared::new(Store::new(64 << 20));
-        refresh(&mut model, &shared);
-        Self { model, shared }
+        let outside = outside(64 << 20);
+        outside.refresh(&mut model);
+        Self { model, outside }
     }
 
     fn empty(width: u16, height: u16) -> Self {
@@ -84,14 +101,14 @@ impl Desk {
     }
 
     fn calls(&mut self, events: Vec<Event>) {
-        self.shared.store().add(events);
+        self.outside.shared.store().add(events);
         self.tell(Msg::News);
     }
 
     /// Takes a message, and a frame.
     fn tell(&mut self, msg: Msg) {
         update(&mut self.model, msg);
-        refresh(&mut self.model, &self.shared);
+        self.outside.refresh(&mut self.model);
     }
 
     fn press(&mut self, code: KeyCode) {
@@ -297,6 +314,31 @@ fn filters_come_from_what_is_under_the_cursor() {
 }
 
 #[test]
+fn what_is_shown_is_saved() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("saved.jsonl");
+    let mut desk = Desk::live(100, 30);
+    desk.model.filter("ret < 0");
+    desk.tell(Msg::News);
+    desk.keys("W");
+    assert!(desk.shot().contains("save these calls to: ioctl-trace-234132.jsonl"), "{}", desk.shot());
+    let path = file.to_str().expect("text");
+    desk.press(KeyCode::End);
+    (0..40).for_each(|_| desk.press(KeyCode::Backspace));
+    desk.keys(path);
+    desk.press(KeyCode::Enter);
+    desk.outside.finish();
+    let lines = std::fs::read_to_string(&file).expect("written");
+    assert_eq!(lines.lines().count(), 9);
+    desk.tell(Msg::News);
+    assert!(desk.shot().contains("9 calls are in `"), "{}", desk.shot());
+    desk.keys("W");
+    desk.keys("/nowhere/");
+    desk.press(KeyCode::Enter);
+    assert!(desk.shot().contains("No such file"), "{}", desk.shot());
+}
+
+#[test]
 fn searches_and_jumps_find_calls() {
     let mut desk = Desk::live(100, 30);
     desk.keys("E");
@@ -387,6 +429,9 @@ fn the_end_of_every_process() {
     insta::assert_snapshot!(desk.shot());
     assert!(!desk.model.quit, "the picture stays");
     assert_eq!((desk.model.elapsed_s(), desk.model.rate()), (91, 0), "time stops");
+    desk.keys("y");
+    desk.tell(Msg::Tick(501 * SECOND));
+    assert!(desk.shot().contains("copied as text"), "but not for what is said: {}", desk.shot());
     desk.keys("q");
     assert!(desk.model.quit);
 }
@@ -576,7 +621,7 @@ fn only_what_changes_is_drawn() {
 #[test]
 fn what_is_dropped_is_said() {
     let mut desk = Desk::live(120, 40);
-    desk.shared = Shared::new(Store::new(100_000));
+    desk.outside = outside(100_000);
     (0..40).for_each(|_| desk.calls((0..10).map(|n| call(n).event()).collect()));
     let shown = desk.shot();
     assert!(shown.contains(" of 97 KiB, ") && shown.contains(" older dropped"), "{shown}");
@@ -646,7 +691,11 @@ fn any_msg() -> impl Strategy<Value = Msg> {
     let letters = prop::sample::select(
         "qphjklgGsrczyYCf/nN=&oeE[]{}<>+-1234567? ".chars().map(KeyCode::Char).collect::<Vec<_>>(),
     );
-    let key = prop_oneof![named, letters, any::<char>().prop_map(KeyCode::Char)];
+    let key = prop_oneof![
+        named,
+        letters,
+        any::<char>().prop_filter("files", |c| !"wW".contains(*c)).prop_map(KeyCode::Char)
+    ];
     let ctrl = prop_oneof![4 => Just(KeyModifiers::NONE), 1 => Just(KeyModifiers::CONTROL)];
     prop_oneof![
         6 => (key, ctrl).prop_map(|(code, modifiers)| Msg::Key(KeyEvent::new(code, modifiers))),
@@ -694,7 +743,7 @@ proptest! {
     ) {
         let mut desk = Desk::empty(width, height);
         // So little room that calls are dropped.
-        desk.shared = Shared::new(Store::new(30_000));
+        desk.outside = outside(30_000);
         for (msg, calls) in script {
             desk.calls(calls);
             desk.tell(msg);

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::trace::{Running, exerciser, have_root, ioctl_trace, run, until};
+use crate::trace::{Running, events, exerciser, have_root, ioctl_trace, run, until};
 
 /// A terminal of its own, gone when out of sight.
 struct Terminal {
@@ -125,6 +125,70 @@ fn every_view_shows_live_calls() {
     terminal.tmux(&["send-keys", "q"]);
     terminal.wait_for("over");
     assert_restored(&terminal, dir.path());
+}
+
+#[test]
+fn calls_are_filtered_looked_into_written_and_counted_alike_everywhere() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let (written, saved) = (dir.path().join("written.jsonl"), dir.path().join("saved.csv"));
+    let mut load = Command::new(exerciser());
+    load.args(["--loop-when-told", "1234"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut load = Running(load.spawn().expect("spawn"));
+    let terminal = Terminal::run("all", &script(dir.path(), &format!("-p {}", load.pid())));
+    terminal.wait_for("waiting for calls");
+    let keys = |keys: &[&str]| terminal.tmux(&[&["send-keys"], keys].concat());
+    let type_in = |text: &str| terminal.tmux(&["send-keys", "-l", text]);
+    keys(&["w"]);
+    terminal.wait_for("write calls to: ");
+    keys(&["C-u"]);
+    type_in(written.to_str().expect("text"));
+    keys(&["Enter"]);
+    terminal.wait_for("● 0 in ");
+    drop(load.0.stdin.take());
+    terminal.wait_for("every traced process has ended");
+    let screen = terminal.wait_for("1,234 calls  0 failed  0 lost");
+    assert!(screen.contains("FIONREAD [0]"), "{screen}");
+
+    keys(&["f"]);
+    type_in("request == FION");
+    keys(&["Tab", "Tab", "Tab"]);
+    terminal.wait_for("FIONREAD");
+    keys(&["C-u"]);
+    type_in("request == FIONREAD && dur >= 0 &");
+    terminal.wait_for("request == FIONREAD && dur >= 0 &");
+    type_in("& fd < 0");
+    keys(&["Enter"]);
+    terminal.wait_for("no call matches");
+    keys(&["f", "C-u"]);
+    type_in("request == FIONREAD");
+    keys(&["Enter"]);
+    terminal.wait_for("1,234 of 1,234 match");
+    keys(&["W", "C-u"]);
+    type_in(saved.to_str().expect("text"));
+    keys(&["Enter"]);
+    terminal.wait_for("/saved.csv`");
+
+    keys(&["Enter"]);
+    let screen = terminal.wait_for("─ Call ");
+    assert!(screen.contains("▾ argument") && screen.contains("such calls: p50 "), "{screen}");
+    keys(&["Enter"]);
+    terminal.wait_for(" Call ");
+    keys(&["y"]);
+    terminal.wait_for("copied as text");
+    keys(&["z"]);
+    until("the detail alone", || (!terminal.screen().contains("─ Stream")).then_some(()));
+    keys(&["q"]);
+    let screen = terminal.wait_for("over");
+    let total = screen.lines().find(|line| line.ends_with("  total")).unwrap_or_default();
+    assert!(total.contains("1234"), "the totals are printed: {screen}");
+    assert!(screen.contains("ioctl-trace: 1234 calls in "), "{screen}");
+    assert_restored(&terminal, dir.path());
+    assert_eq!(events(&written).len(), 1234);
+    let rows = fs::read_to_string(&saved).expect("saved").lines().count();
+    assert_eq!(rows, 1234 + 1, "with a line of names");
 }
 
 #[test]

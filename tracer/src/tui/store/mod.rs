@@ -21,7 +21,11 @@ use groups::Groups;
 use heat::Heat;
 use tasks::Tasks;
 
-use crate::{event::Event, host::Fact, sink::summary::Summary};
+use crate::{
+    event::Event,
+    host::Fact,
+    sink::{Sink, summary::Summary},
+};
 
 /// Answers of the traced machine kept for whoever looks at calls later.
 const MAX_FACTS: usize = 65_536;
@@ -75,6 +79,27 @@ pub struct Store {
     pub span: Option<(u64, u64)>,
     /// What calls refer to, and only the traced machine knows.
     pub facts: Vec<Fact>,
+    /// The file that calls are written to, if they are.
+    pub writing: Option<Writing>,
+    /// What the user is to be told.
+    pub said: Vec<String>,
+}
+
+/// A file that calls are written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Writing {
+    /// Its name.
+    pub name: String,
+    /// Calls written.
+    pub calls: u64,
+}
+
+/// What is to be done where calls come in.
+pub enum Order {
+    /// Write what comes into an output of this name.
+    Write(Box<dyn Sink>, String),
+    /// Complete it.
+    Stop,
 }
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -93,6 +118,8 @@ impl Store {
             heat: Heat::default(),
             span: None,
             facts: Vec::new(),
+            writing: None,
+            said: Vec::new(),
         }
     }
 
@@ -141,9 +168,10 @@ impl Store {
 }
 
 /// A store that two threads use.
-#[derive(Debug)]
 pub struct Shared {
     store: Mutex<Store>,
+    order: Mutex<Option<Order>>,
+    ordered: AtomicBool,
     /// There is something new, and whoever draws knows.
     pub told: AtomicBool,
     /// Nothing more is taken, as by a pipe that nobody reads.
@@ -154,13 +182,33 @@ impl Shared {
     /// Around a new store.
     #[must_use]
     pub const fn new(store: Store) -> Self {
-        Self { store: Mutex::new(store), told: AtomicBool::new(false), closed: AtomicBool::new(false) }
+        Self {
+            store: Mutex::new(store),
+            order: Mutex::new(None),
+            ordered: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// The store, for a moment.
     pub fn store(&self) -> MutexGuard<'_, Store> {
         // Nothing is left half done but totals, and then the panic is what is reported.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves an order for whoever brings calls.
+    pub fn order(&self, order: Order) {
+        *self.order.lock().unwrap_or_else(PoisonError::into_inner) = Some(order);
+        self.ordered.store(true, Ordering::Release);
+    }
+
+    /// Takes the order, if there is one.
+    pub fn take_order(&self) -> Option<Order> {
+        if !self.ordered.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        self.order.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Whether it is closed.

@@ -3,6 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::put;
+use crate::escape::escaped;
 use crate::tui::{
     model::{Model, Origin},
     text::{Clock, Grouped, width},
@@ -57,6 +58,10 @@ fn state(model: &Model) -> Vec<Part> {
     if model.origin == Origin::Recording {
         let text = if model.over.is_some() { "end of the recording" } else { "reading …" };
         parts.push(Part { rank: 5, text: text.to_owned(), style: theme.faint });
+    }
+    if let Some(writing) = &model.picture.writing {
+        let text = format!(" ● {} in {} ", Grouped(writing.calls), escaped(writing.name.as_bytes()));
+        parts.push(Part { rank: 2, text, style: theme.notice });
     }
     if let Some(held) = &model.held {
         let more = model.calls.saturating_sub(held.store.sum.calls);

@@ -158,6 +158,9 @@ const fn hint_of(question: Question) -> &'static str {
         Question::Filter => {
             "errno == ENOTTY && dur > 1ms, request ~ VIDIOC_*, arg.flags has O_CLOEXEC; Tab completes"
         }
+        Question::Write | Question::Save => {
+            "the format follows the name: .jsonl .txt .csv .parquet .pftrace, with .gz or .zst behind it if wanted"
+        }
         Question::Search => "a text in requests, names, paths, errors or arguments",
     }
 }
