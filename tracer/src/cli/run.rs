@@ -58,6 +58,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         && args.command.is_empty()
         && !args.no_tui
         && !args.summary_only
+        && !args.summary
         && io::stdout().is_terminal();
     // The kernel counts by request and device: what else a filter asks about it does not keep.
     let summary_only = output::only_totals(&args) && filter.is_none();

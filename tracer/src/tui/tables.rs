@@ -1,5 +1,10 @@
 //! The tables: their columns, and the rows that a store has for them.
 
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
+
 use super::{
     keymap::View,
     sheet::{self, Cell, Column, Context, Order, Place, RowId, Sheet, SortKey, Width, number, request_name},
@@ -92,7 +97,7 @@ const LATENCY: &[Column<Group>] = &[
 fn top_requests(device: &Used, context: &Context<'_>) -> String {
     let groups = device.groups.iter().filter_map(|&place| context.store?.groups.get(place));
     let mut groups: Vec<_> = groups.map(|group| (group.row.totals().calls(), group)).collect();
-    groups.sort_by_key(|(calls, _)| std::cmp::Reverse(*calls));
+    groups.sort_by_key(|(calls, _)| Reverse(*calls));
     let names: Vec<String> =
         groups.iter().map(|(_, group)| request_name(&group.request, group.number, 24)).collect();
     names.join(" ")
@@ -101,7 +106,7 @@ fn top_requests(device: &Used, context: &Context<'_>) -> String {
 /// Processes that use a device, those with most calls first.
 fn users(device: &Used) -> String {
     let mut users: Vec<_> = device.users.iter().collect();
-    users.sort_by_key(|(.., calls)| std::cmp::Reverse(*calls));
+    users.sort_by_key(|(.., calls)| Reverse(*calls));
     let names = users.iter().map(|(pid, comm, _)| format!("{} {pid}", escaped(comm.as_bytes())));
     let mut names = names.collect::<Vec<_>>().join(", ");
     if device.more_users {
@@ -120,9 +125,9 @@ const DEVICES: &[Column<Used>] = &[
         cell: |d, _, _| Cell::Text(d.label.clone(), Tone::Strong), key: Some(|d, _| text(&d.label)) },
     Column { title: "path", width: Width::Share(10, 2), right: false, rank: 7,
         cell: |d, _, room| Cell::plain(super::text::fit_end(&d.path, room).into_owned()), key: Some(|d, _| text(&d.path)) },
-    Column { title: "driver", width: Width::Fixed(10), right: false, rank: 10,
+    Column { title: "driver", width: Width::Fixed(8), right: false, rank: 10,
         cell: |d, _, _| known(d.driver.as_deref()), key: Some(|d, _| text(d.driver.as_deref().unwrap_or_default())) },
-    Column { title: "module", width: Width::Fixed(10), right: false, rank: 8,
+    Column { title: "module", width: Width::Fixed(8), right: false, rank: 8,
         cell: |d, _, _| known(d.module.as_deref()), key: Some(|d, _| text(d.module.as_deref().unwrap_or_default())) },
     Column { title: "handler", width: Width::Fixed(16), right: false, rank: 9,
         cell: |d, _, _| known(d.handler.as_deref()), key: Some(|d, _| text(d.handler.as_deref().unwrap_or_default())) },
@@ -148,7 +153,11 @@ fn task(task: &Task, context: &Context<'_>, room: usize) -> Cell {
             Tone::Plain,
         ),
         None => {
-            let mark = if context.folded.contains(&task.pid) { "▸" } else { "▾" };
+            let mark = match (task.threads, context.folded.contains(&task.pid)) {
+                (0 | 1, _) => " ",
+                (_, true) => "▸",
+                (_, false) => "▾",
+            };
             Cell::Text(
                 format!("{mark} {}", process(task.comm.as_bytes(), task.pid, room.saturating_sub(2))),
                 Tone::Strong,
@@ -263,12 +272,16 @@ pub const fn task_of(id: RowId) -> (u32, Option<u32>) {
 fn tree<'a>(tasks: &'a [Task], order: Order, context: &Context<'_>) -> Vec<(RowId, &'a Task)> {
     let mut sorted: Vec<_> = tasks.iter().map(|task| (task_id(task), task)).collect();
     sheet::sort(&mut sorted, PROCESSES, order, context);
-    let mut places: std::collections::HashMap<u32, usize> = std::collections::HashMap::new();
+    let mut places: HashMap<u32, usize> = HashMap::new();
     for (_, process) in sorted.iter().filter(|(_, task)| task.tid.is_none()) {
         let next = places.len();
         places.insert(process.pid, next);
     }
-    sorted.retain(|(_, task)| task.tid.is_none() || !context.folded.contains(&task.pid));
+    // A thread alone is its process.
+    let alone: HashSet<u32> = tasks.iter().filter(|task| task.threads == 1).map(|task| task.pid).collect();
+    sorted.retain(|(_, task)| {
+        task.tid.is_none() || !(alone.contains(&task.pid) || context.folded.contains(&task.pid))
+    });
     sorted.sort_by_key(|(_, task)| (places.get(&task.pid).copied(), task.tid.is_some()));
     sorted
 }

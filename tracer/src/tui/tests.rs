@@ -536,13 +536,15 @@ fn keys_sort_tables_and_move_in_them() {
 #[test]
 fn processes_fold() {
     let mut desk = Desk::live(80, 24);
+    desk.calls(vec![call(0).task("helper", 4711, 4712).event()]);
     desk.keys("4");
     let rows = desk.model.sheet.count;
+    assert_eq!(rows, 3 + 2, "threads are shown of a process that has several");
     desk.keys("h");
-    assert_eq!(desk.model.sheet.count, rows - 1);
+    assert_eq!(desk.model.sheet.count, rows - 2);
     desk.press(KeyCode::Enter);
     desk.keys("jh");
-    assert_eq!((desk.model.sheet.count, desk.model.sheet.cursor), (rows - 1, Some(0)), "with its thread");
+    assert_eq!((desk.model.sheet.count, desk.model.sheet.cursor), (rows - 2, Some(0)), "with its threads");
 }
 
 #[test]
@@ -726,12 +728,25 @@ fn any_call() -> impl Strategy<Value = Event> {
         Just(Outcome::Ended),
         Just(Outcome::Running),
     ];
-    (any::<[u32; 3]>(), any::<u64>(), any::<u64>(), any::<String>(), any::<String>(), outcome).prop_map(
-        |([request, pid, tid], start, took, comm, path, outcome)| {
-            let made = call(start).request(request % 0x6000).took(took).outcome(outcome);
-            made.task(&comm, pid, tid).file(tid.cast_signed(), DeviceKind::Char, &path).event()
-        },
+    let requests = prop_oneof![
+        (0_u32..0x6000).boxed(),
+        prop::sample::select(vec![VIDIOC_S_CTRL, TIOCGWINSZ, 0xc00c_6400, 0x8927, 0xc0de_ad00]).boxed()
+    ];
+    let memory = prop::collection::vec(any::<u8>(), 0..300);
+    let arg = prop_oneof![Just(0_u64), Just(0x1000), any::<u64>()];
+    (
+        requests,
+        any::<[u32; 2]>(),
+        any::<[u64; 2]>(),
+        any::<[String; 2]>(),
+        outcome,
+        (arg, memory.clone(), memory),
     )
+        .prop_map(|(request, [pid, tid], [start, took], [comm, path], outcome, (arg, input, output))| {
+            let made = call(start).request(request).took(took).outcome(outcome);
+            let made = made.given(arg, image(arg, &input)).returned(arg, image(arg, &output));
+            made.task(&comm, pid, tid).file(tid.cast_signed(), DeviceKind::Char, &path).event()
+        })
 }
 
 proptest! {

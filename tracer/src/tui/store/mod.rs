@@ -205,7 +205,8 @@ impl Shared {
 
     /// Takes the order, if there is one.
     pub fn take_order(&self) -> Option<Order> {
-        if !self.ordered.swap(false, Ordering::AcqRel) {
+        // It is asked for each call: a look is cheaper than a change.
+        if !self.ordered.load(Ordering::Acquire) || !self.ordered.swap(false, Ordering::AcqRel) {
             return None;
         }
         self.order.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -215,5 +216,48 @@ impl Shared {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ioctl_registry::DeviceKind;
+
+    use super::*;
+    use crate::{
+        sink::table::{Form, Table},
+        tui::fixture::{TCGETS, TIOCGWINSZ, call, decoder},
+    };
+
+    #[test]
+    fn totals_are_those_of_the_other_outputs() {
+        let (mut store, mut summary, mut decoder) = (Store::new(1 << 20), Summary::default(), decoder());
+        let events: Vec<_> = (0..5_000)
+            .map(|n| {
+                let made = call(n * 1_000_000).took(200 + n * n % 77_777);
+                match n % 5 {
+                    0 => made.request(TCGETS).fails(25).event(),
+                    1 => made.request(TIOCGWINSZ).event(),
+                    2 => made.request(0xde00_0000 + n as u32 % 1_500).event(),
+                    3 => made.not_open().fails(9).event(),
+                    _ => made.file(3, DeviceKind::Fifo, "pipe:[7]").event(),
+                }
+            })
+            .collect();
+        events.iter().for_each(|event| summary.add_event(event, &mut decoder));
+        events.chunks(100).for_each(|batch| store.add(batch.to_vec()));
+        let written = |summary: &Summary, form| {
+            let mut out = Vec::new();
+            Table { form, ..Table::default() }.write(summary, &mut out).expect("written");
+            String::from_utf8(out).expect("text")
+        };
+        for form in [Form::Text, Form::Lines] {
+            assert_eq!(written(&store.summary(), form), written(&summary, form));
+        }
+        assert_eq!(store.sum.calls, 5_000);
+        let of_tasks: u64 =
+            store.tasks.list().iter().filter(|task| task.tid.is_none()).map(|t| t.sum.calls).sum();
+        let of_devices: u64 = store.devices.list().iter().map(|device| device.sum.calls).sum();
+        assert_eq!((of_tasks, of_devices), (5_000, 5_000));
     }
 }

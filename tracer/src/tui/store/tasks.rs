@@ -17,6 +17,8 @@ pub struct Task {
     pub tid: Option<u32>,
     /// Its name: of a process that of its first thread, if that has made calls.
     pub comm: Comm,
+    /// Threads of it that made calls, if it is a process.
+    pub threads: u32,
     /// What its calls add up to.
     pub sum: Sum,
     /// Calls per second.
@@ -69,7 +71,13 @@ impl Tasks {
         let place = self.list.len();
         self.places.insert((pid, tid), place);
         self.processes += usize::from(tid.is_none());
-        self.list.push(Task { pid, tid, comm, sum: Sum::default(), series: Series::default() });
+        let (threads, sum, series) = (0, Sum::default(), Series::default());
+        self.list.push(Task { pid, tid, comm, threads, sum, series });
+        if let (Some(_), Some(&process)) = (tid, self.places.get(&(pid, None)))
+            && let Some(process) = self.list.get_mut(process)
+        {
+            process.threads += 1;
+        }
         Some(place)
     }
 
@@ -118,7 +126,8 @@ mod tests {
                 (9, Some(9), b"other", 1, 0)
             ]
         );
-        assert_eq!(tasks.processes(), (2, false));
+        let threads: Vec<_> = tasks.list().iter().filter(|t| t.tid.is_none()).map(|t| t.threads).collect();
+        assert_eq!((tasks.processes(), threads), ((2, false), vec![2, 1]));
     }
 
     #[test]

@@ -127,9 +127,8 @@ fn draw_bytes(page: &Page, selected: Option<&Range<u64>>, area: Rect, theme: &Th
         (false, LONG..) => (false, 16),
         _ => (false, 8),
     };
-    let lines_a_row = if sides && !beside { 2 } else { 1 };
     let mut line = area;
-    for row in hex::rows(data, selected, per_row, usize::from(area.height) / lines_a_row) {
+    for row in hex::rows(data, selected, per_row, usize::from(area.height)) {
         let here = Rect { height: 1.min(line.height), ..line };
         put(buf, here, 0, &format!("{:012x}", row.address), theme.faint);
         let before =
@@ -138,7 +137,7 @@ fn draw_bytes(page: &Page, selected: Option<&Range<u64>>, area: Rect, theme: &Th
         line = below(line);
         if sides && beside {
             draw_row(&row, &row.after, end + 2, selected, here, theme, buf);
-        } else if sides {
+        } else if row.after.iter().any(|byte| byte.changed) {
             let here = Rect { height: 1.min(line.height), ..line };
             put(buf, here, ADDRESS - 2, "→", theme.faint);
             draw_row(&row, &row.after, ADDRESS + 1, selected, here, theme, buf);

@@ -236,12 +236,7 @@ fn notice(model: &Model, area: Rect, buf: &mut Buffer) {
 /// The keys that matter, as many as there is room for.
 fn footer(model: &Model, area: Rect, buf: &mut Buffer) {
     let mut x = 0;
-    let bindings = model.keymap.bindings().iter();
-    let shown = bindings.filter(|binding| match model.mode {
-        Mode::Watch => true,
-        Mode::Help(_) => matches!(binding.name, "quit" | "help"),
-        Mode::Prompt => false,
-    });
+    let shown = model.keymap.bindings().iter().filter(|binding| matters(model, binding.name));
     for (key, hint) in shown.filter_map(hint) {
         let taken = u16::try_from(width(&key) + 1 + width(hint)).unwrap_or(u16::MAX);
         if x + taken > area.width {
@@ -249,6 +244,21 @@ fn footer(model: &Model, area: Rect, buf: &mut Buffer) {
         }
         let end = put(buf, area, x, &key, model.theme.key);
         x = put(buf, area, end, &format!(" {hint}"), model.theme.faint) + 2;
+    }
+}
+
+/// Whether a binding does something that is wanted just now.
+fn matters(model: &Model, name: &str) -> bool {
+    let (stream, tree) = (model.view == View::Stream, model.view == View::Processes);
+    match (model.mode, name) {
+        (Mode::Prompt, _) => false,
+        (Mode::Help(_), name) => matches!(name, "quit" | "help"),
+        (Mode::Watch, "sort") => !stream && !model.in_detail(),
+        (Mode::Watch, "search" | "end" | "next-error") => stream && !model.in_detail(),
+        (Mode::Watch, "copy-text") => model.has_calls() && model.detail.is_some(),
+        (Mode::Watch, "fold") => model.in_detail() || tree,
+        (Mode::Watch, "longer" | "shorter") => model.view == View::Latency,
+        (Mode::Watch, _) => true,
     }
 }
 
