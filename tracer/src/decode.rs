@@ -42,6 +42,18 @@ impl Decoder {
         Self { arch, ..self }
     }
 
+    /// What the requests' numbers mean.
+    #[must_use]
+    pub const fn registry(&self) -> &'static Registry {
+        self.registry
+    }
+
+    /// The architecture of native calls.
+    #[must_use]
+    pub const fn arch(&self) -> Arch {
+        self.arch
+    }
+
     /// The machine that is traced.
     pub fn host(&mut self) -> &mut dyn Host {
         self.host.as_mut()

@@ -88,6 +88,18 @@ impl Image {
         self.bytes.capacity() > 0
     }
 
+    /// What it takes in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.bytes.capacity() + self.ranges.capacity() * size_of::<Range>()
+    }
+
+    /// The pieces and their addresses, in the order of these.
+    pub fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let bytes = |range: &Range| self.bytes.get(range.start..range.start + range.length);
+        self.ranges.iter().filter_map(move |range| Some((range.address, bytes(range)?)))
+    }
+
     /// Bytes that are known.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -32,7 +32,7 @@ use crate::{
     select::Selection,
     sink::{Sink, summary::Summary},
     source::{
-        Accounts, Batch,
+        Accounts, Batch, InFlightCall,
         live::{KernelLog, Live, LiveError, Setup, ensure_tracefs},
     },
     symbols::Symbols,
@@ -75,12 +75,14 @@ pub fn log_line(record: &log::Record<'_>) -> Option<String> {
 }
 
 /// How things stand.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Status {
     /// What happened to every call so far.
     pub accounts: Accounts,
     /// Processes that are traced; `None` if not limited to some.
     pub targets: Option<usize>,
+    /// Calls that are inside the kernel.
+    pub in_flight: Vec<InFlightCall>,
 }
 
 /// What a session came to.
@@ -382,7 +384,8 @@ impl Control<'_> {
         let Ok(accounts) = self.live.accounts() else { return };
         let targets = self.plan.setup.wanted.pids.is_some().then(|| self.live.targets().len());
         // A watcher that does not keep up sees the next one.
-        let _ = watcher.try_send(Status { accounts, targets });
+        let in_flight = self.live.in_flight();
+        let _ = watcher.try_send(Status { accounts, targets, in_flight });
     }
 }
 

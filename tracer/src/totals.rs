@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ioctl_trace_ebpf::{SummaryValue, bucket_of, bucket_upper_ns};
+use ioctl_trace_ebpf::{BUCKETS, SummaryValue, bucket_of, bucket_upper_ns};
 
 /// Totals of a group of calls. Quantiles come from a histogram whose buckets are at most 25 % wide.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +81,12 @@ impl Totals {
             Some(mean) => mean,
             None => 0,
         }
+    }
+
+    /// Calls by duration; see [`bucket_upper_ns`].
+    #[must_use]
+    pub const fn buckets(&self) -> &[u64; BUCKETS] {
+        &self.0.buckets
     }
 
     /// Upper bound, in nanoseconds, of the bucket that holds the `percent`-th percentile; 0 without calls.

@@ -14,8 +14,8 @@ use crate::{
     sh::{self, cargo, install_missing, loudly, succeeds},
 };
 
-const COLUMNS: u16 = 110;
-const ROWS: u16 = 30;
+const COLUMNS: u16 = 130;
+const ROWS: u16 = 34;
 /// Name of the terminal multiplexer's server, so that nobody else's is touched.
 const SERVER: &str = "ioctl-trace-picture";
 /// Programs that give the dashboard something to show, each in a loop.
@@ -75,6 +75,13 @@ fn photograph() -> Result<String> {
         if !succeeds("tmux", &["-L", SERVER, "has-session"]) {
             bail!("ioctl-trace ended before it was photographed");
         }
+    }
+    // A call that changed what it was given, looked into.
+    for keys in
+        [&["/"][..], &["-l", "TUNSETIFF {"], &["Enter"], &["Enter"], &["Enter"], &["j", "j", "j", "j", "j"]]
+    {
+        tmux(&[&["send-keys"], keys].concat())?;
+        std::thread::sleep(Duration::from_millis(500));
     }
     tmux(&["capture-pane", "-e", "-p"])
 }

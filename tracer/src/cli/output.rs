@@ -24,10 +24,11 @@ use crate::{
         out::{Compression, Output},
         parquet::Parquet,
         perfetto::Perfetto,
-        summary::SummarySink,
+        summary::{Summary, SummarySink},
         table::{Form, Table},
         text::{FdStyle, Text, TextStyle, TimeStyle, ValueStyle},
     },
+    tui,
 };
 
 /// Output is written in pieces of this size under load.
@@ -67,6 +68,20 @@ impl Totals {
     #[must_use]
     pub fn sink(self) -> Box<dyn Sink> {
         Box::new(SummarySink::new(self.out, self.table))
+    }
+}
+
+/// Prints the totals that the dashboard showed, to the screen that is there again.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn shown_totals(args: &Args, summary: &Summary) -> io::Result<()> {
+    if args.quiet > 0 || summary.all().totals().calls() == 0 {
+        return Ok(());
+    }
+    match Table::default().write(summary, &mut io::stdout()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
     }
 }
 
@@ -116,23 +131,8 @@ pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn 
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     // All of them before the first is created: a mistake must not empty a file.
     for target in targets(args)?.into_iter().filter(|target| target.format != Format::Recording) {
-        let out: Box<dyn Output> = if target.stdout {
-            Box::new(io::stdout())
-        } else {
-            let file = create::file(target.path).map_err(|error| cannot_create(target.path, &error))?;
-            if file.is_terminal() && !target.format.kind().text {
-                return Err(not_here(target.format));
-            }
-            match target.compression {
-                Some(compression) => {
-                    compression.around(file).map_err(|error| cannot_create(target.path, &error))?
-                }
-                None => Box::new(file),
-            }
-        };
-        let terminal = target.stdout && io::stdout().is_terminal();
-        let sink = sink(args, target.format, out, terminal, clock);
-        sinks.push(sink.map_err(|error| cannot_create(target.path, &error))?);
+        let style = style(args, target.stdout && io::stdout().is_terminal());
+        sinks.push(open(&target, style, clock)?);
     }
     if lines && sinks.is_empty() && !args.summary_only {
         let format = args.format.unwrap_or(Format::Text);
@@ -140,13 +140,59 @@ pub fn sinks(args: &Args, lines: bool, clock: &WallClock) -> Result<Vec<Box<dyn 
         if !format.kind().text && !here {
             return Err(not_here(format));
         }
-        let sink = sink(args, format, stream(args), stream_is_terminal(args), clock);
+        let sink = sink(format, stream(args), style(args, stream_is_terminal(args)), clock);
         sinks.push(sink.context("cannot write the output")?);
     }
     if args.summary {
         sinks.extend(totals(args)?.map(Totals::sink));
     }
     Ok(sinks)
+}
+
+/// Opens an output.
+fn open(target: &Target<'_>, style: TextStyle, clock: &WallClock) -> Result<Box<dyn Sink>, Failure> {
+    let out: Box<dyn Output> = if target.stdout {
+        Box::new(io::stdout())
+    } else {
+        let file = create::file(target.path).map_err(|error| cannot_create(target.path, &error))?;
+        if file.is_terminal() && !target.format.kind().text {
+            return Err(not_here(target.format));
+        }
+        match target.compression {
+            Some(compression) => {
+                compression.around(file).map_err(|error| cannot_create(target.path, &error))?
+            }
+            None => Box::new(file),
+        }
+    };
+    sink(target.format, out, style, clock).map_err(|error| cannot_create(target.path, &error))
+}
+
+/// Opens outputs that are asked for on the dashboard, as `-o` would.
+#[must_use]
+pub fn opener(args: &Args, clock: &WallClock) -> tui::Outputs {
+    let (style, clock) = (style(args, false), clock.clone());
+    Box::new(move |path| {
+        let (named, compression) = by_name(path);
+        let format = match named {
+            Named::As(Format::Recording) => {
+                return Err(
+                    "a recording has everything from its beginning on: start with `record -o FILE.iotrace`"
+                        .to_owned(),
+                );
+            }
+            Named::As(format) => format,
+            Named::Plain => Format::Text,
+            Named::Unknown => return Err(format!("its format is not clear: end its name in {}", endings())),
+        };
+        let compression = compression.filter(|_| format.kind().compressible);
+        let target = Target { path, stdout: false, format, compression };
+        open(&target, style, &clock).map_err(|failure| match failure {
+            Failure::Tracing(error) => error.to_string(),
+            Failure::Usage(message) => message,
+            Failure::Filter(error) => error.message().to_owned(),
+        })
+    })
 }
 
 /// Where one output of calls goes, and how.
@@ -242,16 +288,15 @@ pub fn needs_devices(args: &Args) -> bool {
 }
 
 fn sink(
-    args: &Args,
     format: Format,
     out: Box<dyn Output>,
-    terminal: bool,
+    style: TextStyle,
     clock: &WallClock,
 ) -> io::Result<Box<dyn Sink>> {
     let out = BufWriter::with_capacity(WRITE_BYTES, out);
     let clock = clock.clone();
     Ok(match format {
-        Format::Text => Box::new(Text::new(out, style(args, terminal), clock)),
+        Format::Text => Box::new(Text::new(out, style, clock)),
         Format::Jsonl => Box::new(Jsonl::new(out, clock)),
         Format::Csv => Box::new(Csv::new(out, clock)?),
         Format::Parquet => Box::new(Parquet::new(out, clock)?),

@@ -230,8 +230,11 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
     let stop = Arc::default();
     let plan = Plan { registry, selection, filter, window, speed: args.speed, stop, sinks };
     let report = if dashboard {
-        tui::replay(reader, plan, path, output::colored(args.color, true))
-            .context("cannot use the terminal for the dashboard")?
+        let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;
+        let (report, shown) = tui::replay(reader, plan, path, looks, output::opener(args, &clock))
+            .context("cannot use the terminal for the dashboard")?;
+        output::shown_totals(args, &shown)?;
+        report
     } else {
         replay::run(reader, plan)?
     };

@@ -58,6 +58,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         && args.command.is_empty()
         && !args.no_tui
         && !args.summary_only
+        && !args.summary
         && io::stdout().is_terminal();
     // The kernel counts by request and device: what else a filter asks about it does not keep.
     let summary_only = output::only_totals(&args) && filter.is_none();
@@ -101,7 +102,10 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     };
     let stop = Stop::default();
     let report = if dashboard {
-        tui::run(plan, stop, output::colored(args.color, true))?
+        let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;
+        let (report, shown) = tui::run(plan, stop, looks, output::opener(&args, &clock))?;
+        output::shown_totals(&args, &shown)?;
+        report
     } else {
         session::run(plan, &stop)?
     };

@@ -18,7 +18,9 @@ use crate::{
 /// Rows kept; further kinds of calls are added up in one row. A hostile program could otherwise invent requests without end.
 const MAX_ROWS: usize = 65_536;
 /// Rows whose percentiles are exact; those of further ones are bounds at most 25 % apart, in memory that does not grow.
-const EXACT_ROWS: usize = 1_024;
+pub const EXACT_ROWS: usize = 1_024;
+/// The request of the row that further kinds of calls are added up in.
+pub const OTHERS: &str = "(other requests)";
 
 /// Totals of a row.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +48,14 @@ impl Row {
         }
     }
 
+    /// Adds one call, and keeps its duration if that is wanted.
+    pub fn add_call(&mut self, duration_ns: u64, failed: bool, exact: bool) {
+        self.totals.add(duration_ns, failed);
+        if exact {
+            self.durations.add(duration_ns);
+        }
+    }
+
     fn add(&mut self, totals: &Totals, exact: Option<u64>) {
         self.totals.merge(totals);
         exact.into_iter().for_each(|duration_ns| self.durations.add(duration_ns));
@@ -60,6 +70,13 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Of rows that were added up elsewhere, with their requests and devices, and all calls together.
+    #[must_use]
+    pub fn of(rows: impl IntoIterator<Item = (String, String, Row)>, all: Row) -> Self {
+        let rows = rows.into_iter().map(|(request, device, row)| ((request, device), row));
+        Self { rows: rows.collect(), all }
+    }
+
     /// Adds a group of calls that was counted elsewhere.
     pub fn add(&mut self, request: String, device: String, totals: &Totals) {
         self.add_row(request, device, totals, None);
@@ -71,7 +88,7 @@ impl Summary {
         let mut key = (request, device);
         let rows = self.rows.len();
         if rows >= MAX_ROWS && !self.rows.contains_key(&key) {
-            key = ("(other requests)".to_owned(), String::new());
+            key = (OTHERS.to_owned(), String::new());
         }
         let row = self.rows.entry(key).or_default();
         // A row that began without durations stays so: some would be worse than none.

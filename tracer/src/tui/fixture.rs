@@ -5,7 +5,13 @@ use std::sync::Arc;
 use ioctl_registry::{Arch, DeviceKind, Registry};
 use ioctl_trace_ebpf::COMM_LEN;
 
-use crate::event::{Call, Comm, Data, Device, Event, File, Outcome, Target};
+use crate::{
+    decode::{Decoder, Detail},
+    event::{Call, Comm, Data, Device, Event, File, Outcome, Target},
+    host::RecordedHost,
+    memory::Image,
+    wire::Segment,
+};
 
 pub(crate) const TCGETS: u32 = 0x5401;
 pub(crate) const TIOCGWINSZ: u32 = 0x5413;
@@ -84,6 +90,20 @@ impl Made {
         self
     }
 
+    /// What came back, for an argument at an address.
+    pub(crate) fn returned(mut self, arg: u64, output: Image) -> Self {
+        self.0.arg = arg;
+        self.0.data.output = output;
+        self
+    }
+
+    /// What was handed over.
+    pub(crate) fn given(mut self, arg: u64, input: Image) -> Self {
+        self.0.arg = arg;
+        self.0.data.input = input;
+        self
+    }
+
     pub(crate) fn file(mut self, fd: i32, kind: DeviceKind, path: &str) -> Self {
         let file = File { kind, target: path.as_bytes().to_vec(), ..File::default() };
         self.0.fd = fd;
@@ -105,4 +125,15 @@ impl Made {
         let request = Registry::builtin().lookup(self.0.request, self.0.arch(), &hint);
         Event { call: self.0, request }
     }
+}
+
+/// A decoder that knows nothing of any machine.
+pub(crate) fn decoder() -> Decoder {
+    Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(RecordedHost::default()))
+}
+
+/// Memory with bytes at an address.
+pub(crate) fn image(address: u64, bytes: &[u8]) -> Image {
+    let (kind, flags) = (ioctl_trace_ebpf::SegmentKind::Memory, 0);
+    Image::new(std::iter::once(Segment { address, wanted: bytes.len() as u32, kind, flags, bytes }))
 }

@@ -14,6 +14,7 @@ use std::{
 
 use crossterm::{
     cursor::{Hide, Show},
+    event::{DisableMouseCapture, EnableMouseCapture},
     execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
@@ -105,18 +106,22 @@ pub type Screen = ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>;
 /// Room for a frame.
 const FRAME_BYTES: usize = 64 * 1024;
 
-/// Takes the terminal: raw mode, the alternate screen, no cursor.
+/// Takes the terminal: raw mode, the alternate screen, no cursor, and the mouse if that is wanted.
 ///
 /// # Errors
 /// When the terminal does not let us.
-pub fn take_terminal() -> io::Result<(Guard, Screen)> {
+pub fn take_terminal(mouse: bool) -> io::Result<(Guard, Screen)> {
     let guard = Guard::enter(
         || {
             enable_raw_mode()?;
-            execute!(io::stdout(), EnterAlternateScreen, Hide)
+            execute!(io::stdout(), EnterAlternateScreen, Hide)?;
+            if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
         },
-        || {
+        move || {
             // Nothing more can be done if the terminal is gone; each step is tried even if another one failed.
+            if mouse {
+                let _ = execute!(io::stdout(), DisableMouseCapture);
+            }
             let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
             let _ = disable_raw_mode();
             let _ = io::stdout().flush();

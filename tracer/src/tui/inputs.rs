@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossterm::event::{self, Event, KeyEventKind};
+use crossterm::event::{self, Event, KeyEventKind, MouseEventKind};
 use ratatui::layout::Size;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -58,6 +58,7 @@ impl Keys {
 fn message(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(key)),
+        Event::Mouse(mouse) if !matches!(mouse.kind, MouseEventKind::Moved) => Some(Msg::Mouse(mouse)),
         Event::Resize(width, height) => Some(Msg::Resize(Size { width, height })),
         _ => None,
     }

@@ -1,6 +1,6 @@
-//! Which key does what: the one table that input, footer and help are made from.
+//! Which key does what: the one table that input, footer, help and configuration are made from.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -9,35 +9,127 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 pub enum Action {
     /// End tracing and leave.
     Quit,
-    /// Hold the picture, or go on.
-    Pause,
-    /// Scroll.
-    Scroll(Motion),
-    /// The other pane takes the keys.
-    SwitchPane,
-    /// The pane with the keys fills the screen, or shares it again.
-    Maximise,
-    /// The list of calls fills the screen, or shares it again.
-    ShowCalls,
-    /// The table fills the screen, or shares it again.
-    ShowGroups,
-    /// Sort the table by the column to the right.
-    SortNext,
-    /// Sort the table by the column to the left.
-    SortPrevious,
-    /// Turn the table's order around.
-    Reverse,
-    /// Empty list and table.
-    Clear,
     /// Open the help, or close it.
     Help,
+    /// Hold the picture, or go on.
+    Pause,
+    /// Show a view.
+    Show(View),
+    /// The next view, or the other pane.
+    Next,
+    /// The view before.
+    Previous,
+    /// Move the cursor.
+    Move(Motion),
+    /// Look into what is under the cursor.
+    Open,
+    /// The pane with the keys fills the screen, or shares it again.
+    Zoom,
     /// Close what is open.
     Close,
+    /// Fold what is under the cursor; of the heat map, shorter time.
+    Fold,
+    /// Unfold it.
+    Unfold,
+    /// Sort by the next column.
+    SortNext,
+    /// Sort by the column before.
+    SortPrevious,
+    /// Turn the order around.
+    Reverse,
+    /// The heat map shows more time.
+    Longer,
+    /// The heat map shows less time.
+    Shorter,
+    /// Ask for a filter.
+    Filter,
+    /// Ask for a text to look for.
+    Search,
+    /// Filter by what is under the cursor.
+    FilterByThis,
+    /// The same, in addition to the filter that there is.
+    FilterByThisToo,
+    /// Follow the descriptor of the call under the cursor.
+    Follow,
+    /// Jump to the next call with the text, or to the one before.
+    Find(bool),
+    /// To the next error, or the one before.
+    FindError(bool),
+    /// To the next call of the same request, or the one before.
+    FindRequest(bool),
+    /// To the next call on the same descriptor, or the one before.
+    FindDescriptor(bool),
+    /// Begin to write calls into a file, or end it.
+    Write,
+    /// Save the calls that the stream shows.
+    Save,
+    /// Put the call into the clipboard as a line.
+    CopyText,
+    /// The same as JSON.
+    CopyJson,
+    /// Its argument as a C initialiser.
+    CopyC,
+    /// Empty list and tables.
+    Clear,
     /// Draw everything anew.
     Redraw,
 }
 
-/// A way to scroll.
+/// What is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// Calls as they come.
+    #[default]
+    Stream,
+    /// Totals per request and device.
+    Requests,
+    /// Totals per device.
+    Devices,
+    /// Totals per process and thread.
+    Processes,
+    /// Calls inside the kernel.
+    InFlight,
+    /// Durations over time.
+    Latency,
+    /// Errors per request.
+    Errors,
+}
+
+impl View {
+    /// All of them, in the order of their keys.
+    pub const ALL: [Self; 7] = [
+        Self::Stream,
+        Self::Requests,
+        Self::Devices,
+        Self::Processes,
+        Self::InFlight,
+        Self::Latency,
+        Self::Errors,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Stream => "Stream",
+            Self::Requests => "Requests",
+            Self::Devices => "Devices",
+            Self::Processes => "Processes",
+            Self::InFlight => "In flight",
+            Self::Latency => "Latency",
+            Self::Errors => "Errors",
+        }
+    }
+
+    /// The view `steps` further, around the end.
+    #[must_use]
+    pub fn step(self, steps: usize) -> Self {
+        let place = Self::ALL.iter().position(|&view| view == self).unwrap_or(0);
+        Self::ALL.get((place + steps) % Self::ALL.len()).copied().unwrap_or_default()
+    }
+}
+
+/// A way to move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Motion {
     /// One row up.
@@ -81,28 +173,74 @@ impl Key {
     }
 }
 
+/// Keys with names of their own.
+const NAMED: [(&str, KeyCode); 14] = [
+    ("Space", KeyCode::Char(' ')),
+    ("↑", KeyCode::Up),
+    ("↓", KeyCode::Down),
+    ("←", KeyCode::Left),
+    ("→", KeyCode::Right),
+    ("PgUp", KeyCode::PageUp),
+    ("PgDn", KeyCode::PageDown),
+    ("Home", KeyCode::Home),
+    ("End", KeyCode::End),
+    ("Tab", KeyCode::Tab),
+    ("Shift-Tab", KeyCode::BackTab),
+    ("Enter", KeyCode::Enter),
+    ("Esc", KeyCode::Esc),
+    ("Backspace", KeyCode::Backspace),
+];
+/// Other names of some of them, for who writes a configuration.
+const ALIASES: [(&str, KeyCode); 4] =
+    [("Up", KeyCode::Up), ("Down", KeyCode::Down), ("Left", KeyCode::Left), ("Right", KeyCode::Right)];
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ctrl(letter) => write!(f, "Ctrl-{}", letter.to_ascii_uppercase()),
-            Self::Plain(KeyCode::Char(' ')) => f.write_str("Space"),
-            Self::Plain(KeyCode::Char(c)) => write!(f, "{c}"),
-            Self::Plain(KeyCode::Up) => f.write_str("↑"),
-            Self::Plain(KeyCode::Down) => f.write_str("↓"),
-            Self::Plain(KeyCode::PageUp) => f.write_str("PgUp"),
-            Self::Plain(KeyCode::PageDown) => f.write_str("PgDn"),
-            Self::Plain(KeyCode::BackTab) => f.write_str("Shift-Tab"),
-            Self::Plain(KeyCode::F(n)) => write!(f, "F{n}"),
-            Self::Plain(code) => write!(f, "{code:?}"),
+            Self::Plain(code) => match (NAMED.iter().find(|(_, named)| named == code), code) {
+                (Some((name, _)), _) => f.write_str(name),
+                (None, KeyCode::Char(c)) => write!(f, "{c}"),
+                (None, KeyCode::F(n)) => write!(f, "F{n}"),
+                (None, code) => write!(f, "{code:?}"),
+            },
+        }
+    }
+}
+
+impl FromStr for Key {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let mut characters = name.chars();
+        if let (Some(only), None) = (characters.next(), characters.next()) {
+            return Ok(Self::Plain(KeyCode::Char(only)));
+        }
+        if let Some((_, code)) =
+            NAMED.iter().chain(&ALIASES).find(|(known, _)| known.eq_ignore_ascii_case(name))
+        {
+            return Ok(Self::Plain(*code));
+        }
+        if let Some(letter) = name.strip_prefix("Ctrl-").filter(|letter| letter.chars().count() == 1) {
+            return Ok(Self::Ctrl(letter.chars().next().unwrap_or_default().to_ascii_lowercase()));
+        }
+        let number = name.strip_prefix('F').and_then(|number| number.parse().ok());
+        match number.filter(|number| (1..=12).contains(number)) {
+            Some(number) => Ok(Self::Plain(KeyCode::F(number))),
+            None => Err(format!(
+                "there is no key `{name}`: a character, Ctrl-X, F1 to F12, Space, Enter, Esc, Tab, PgUp, …"
+            )),
         }
     }
 }
 
 /// Keys and what they do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Binding {
+    /// Its name in the configuration.
+    pub name: &'static str,
     /// Any of these; the first one stands for them in the footer.
-    pub keys: &'static [Key],
+    pub keys: Vec<Key>,
     /// What they do.
     pub action: Action,
     /// For the help.
@@ -120,73 +258,113 @@ impl Binding {
     }
 }
 
-const fn bind(
-    keys: &'static [Key],
-    action: Action,
-    hint: Option<&'static str>,
-    help: &'static str,
-) -> Binding {
-    Binding { keys, action, help, hint }
-}
+/// Name, keys, action, hint and help of a binding.
+type Usual = (&'static str, &'static [&'static str], Action, Option<&'static str>, &'static str);
 
-const fn c(letter: char) -> Key {
-    Key::Plain(KeyCode::Char(letter))
-}
-
-const ESC: Key = Key::Plain(KeyCode::Esc);
-const ENTER: Key = Key::Plain(KeyCode::Enter);
-const TAB: Key = Key::Plain(KeyCode::Tab);
-const BACK_TAB: Key = Key::Plain(KeyCode::BackTab);
-const F1: Key = Key::Plain(KeyCode::F(1));
-const UP: Key = Key::Plain(KeyCode::Up);
-const DOWN: Key = Key::Plain(KeyCode::Down);
-const PAGE_UP: Key = Key::Plain(KeyCode::PageUp);
-const PAGE_DOWN: Key = Key::Plain(KeyCode::PageDown);
-const HOME: Key = Key::Plain(KeyCode::Home);
-const END: Key = Key::Plain(KeyCode::End);
-
-/// Keys while calls are watched.
-pub const WATCH: &[Binding] = &[
-    bind(&[c('q'), Key::Ctrl('c')], Action::Quit, Some("quit"), "end tracing and print the totals"),
-    bind(&[c('?'), F1, c('h')], Action::Help, Some("help"), "this help"),
-    bind(&[c(' '), c('p')], Action::Pause, Some("pause"), "hold the picture; counting goes on"),
-    bind(&[TAB, BACK_TAB], Action::SwitchPane, Some("pane"), "list or table takes the keys"),
-    bind(&[c('s'), c('>')], Action::SortNext, Some("sort"), "sort the table by the next column"),
-    bind(&[c('<')], Action::SortPrevious, None, "sort by the column before"),
-    bind(&[c('r')], Action::Reverse, None, "turn the order around"),
-    bind(&[c('G'), END], Action::Scroll(Motion::End), Some("follow"), "to the end; the list follows again"),
-    bind(&[c('g'), HOME], Action::Scroll(Motion::Start), None, "to the beginning"),
-    bind(&[c('k'), UP], Action::Scroll(Motion::Up), None, "a row up"),
-    bind(&[c('j'), DOWN], Action::Scroll(Motion::Down), None, "a row down"),
-    bind(&[PAGE_UP, Key::Ctrl('b')], Action::Scroll(Motion::PageUp), None, "a page up"),
-    bind(&[PAGE_DOWN, Key::Ctrl('f')], Action::Scroll(Motion::PageDown), None, "a page down"),
-    bind(&[Key::Ctrl('u')], Action::Scroll(Motion::HalfUp), None, "half a page up"),
-    bind(&[Key::Ctrl('d')], Action::Scroll(Motion::HalfDown), None, "half a page down"),
-    bind(&[ENTER], Action::Maximise, Some("maximise"), "one pane alone, or both"),
-    bind(&[c('1')], Action::ShowCalls, None, "the list alone, or both"),
-    bind(&[c('2')], Action::ShowGroups, None, "the table alone, or both"),
-    bind(&[c('c')], Action::Clear, Some("clear"), "empty list and table; totals stay"),
-    bind(&[ESC], Action::Close, None, "back to both panes"),
-    bind(&[Key::Ctrl('l')], Action::Redraw, None, "draw the screen anew"),
+/// Every binding. What matters most stands first: the footer takes what fits.
+#[rustfmt::skip]
+const BINDINGS: &[Usual] = &[
+    ("quit", &["q", "Ctrl-C"], Action::Quit, Some("quit"), "end tracing and print the totals"),
+    ("help", &["?", "F1"], Action::Help, Some("help"), "this help"),
+    ("pause", &["Space", "p"], Action::Pause, Some("pause"), "hold the picture; counting goes on"),
+    ("open", &["Enter"], Action::Open, Some("open"), "look into what is under the cursor: the detail of a call"),
+    ("filter", &["f"], Action::Filter, Some("filter"), "show only calls that match, as --filter does; Tab completes"),
+    ("search", &["/"], Action::Search, Some("search"), "look for a text in calls"),
+    ("find-next", &["n"], Action::Find(true), None, "the next call with that text"),
+    ("find-previous", &["N"], Action::Find(false), None, "the one before"),
+    ("filter-by", &["="], Action::FilterByThis, Some("by this"), "filter by what is under the cursor"),
+    ("filter-by-too", &["&"], Action::FilterByThisToo, None, "the same, within what is filtered already"),
+    ("follow-fd", &["o"], Action::Follow, None, "only calls on the same descriptor"),
+    ("next-error", &["e"], Action::FindError(true), Some("error"), "the next call that failed"),
+    ("previous-error", &["E"], Action::FindError(false), None, "the one before"),
+    ("next-request", &["]"], Action::FindRequest(true), None, "the next call of the same request"),
+    ("previous-request", &["["], Action::FindRequest(false), None, "the one before"),
+    ("next-fd", &["}"], Action::FindDescriptor(true), None, "the next call on the same descriptor"),
+    ("previous-fd", &["{"], Action::FindDescriptor(false), None, "the one before"),
+    ("next", &["Tab"], Action::Next, Some("next"), "the next view; the other pane, if two are open"),
+    ("previous", &["Shift-Tab"], Action::Previous, None, "the view before"),
+    ("stream", &["1"], Action::Show(View::Stream), None, "calls as they come"),
+    ("requests", &["2"], Action::Show(View::Requests), None, "totals per request and device"),
+    ("devices", &["3"], Action::Show(View::Devices), None, "devices, and who uses them"),
+    ("processes", &["4"], Action::Show(View::Processes), None, "processes and their threads"),
+    ("in-flight", &["5"], Action::Show(View::InFlight), None, "calls inside the kernel, the oldest first"),
+    ("latency", &["6"], Action::Show(View::Latency), None, "durations over time, and per request"),
+    ("errors", &["7"], Action::Show(View::Errors), None, "errors per request"),
+    ("sort", &["s", ">"], Action::SortNext, Some("sort"), "sort by the next column"),
+    ("sort-back", &["<"], Action::SortPrevious, None, "sort by the column before"),
+    ("reverse", &["r"], Action::Reverse, None, "turn the order around"),
+    ("end", &["G", "End"], Action::Move(Motion::End), Some("follow"), "to the end; the stream follows again"),
+    ("start", &["g", "Home"], Action::Move(Motion::Start), None, "to the beginning"),
+    ("up", &["k", "↑"], Action::Move(Motion::Up), None, "a row up"),
+    ("down", &["j", "↓"], Action::Move(Motion::Down), None, "a row down"),
+    ("page-up", &["PgUp", "Ctrl-B"], Action::Move(Motion::PageUp), None, "a page up"),
+    ("page-down", &["PgDn", "Ctrl-F"], Action::Move(Motion::PageDown), None, "a page down"),
+    ("half-up", &["Ctrl-U"], Action::Move(Motion::HalfUp), None, "half a page up"),
+    ("half-down", &["Ctrl-D"], Action::Move(Motion::HalfDown), None, "half a page down"),
+    ("fold", &["h", "←"], Action::Fold, Some("fold"), "fold what is under the cursor"),
+    ("unfold", &["l", "→"], Action::Unfold, None, "unfold it"),
+    ("zoom", &["z"], Action::Zoom, None, "one pane alone, or both"),
+    ("write", &["w"], Action::Write, Some("write"), "write what comes from now on into a file; end that"),
+    ("save", &["W"], Action::Save, None, "save the calls that are shown into a file"),
+    ("copy-text", &["y"], Action::CopyText, Some("copy"), "copy the call as a line"),
+    ("copy-json", &["Y"], Action::CopyJson, None, "copy it as JSON"),
+    ("copy-c", &["C"], Action::CopyC, None, "copy its argument as a C initialiser"),
+    ("longer", &["+"], Action::Longer, Some("more time"), "more time in the heat map"),
+    ("shorter", &["-"], Action::Shorter, Some("less"), "less time in the heat map"),
+    ("clear", &["c"], Action::Clear, Some("clear"), "empty list, tables and totals; the sums above stay"),
+    ("close", &["Esc"], Action::Close, None, "close what is open; the filter last"),
+    ("redraw", &["Ctrl-L"], Action::Redraw, None, "draw the screen anew"),
 ];
 
-/// Keys while the help is open.
-pub const HELP: &[Binding] = &[
-    bind(&[ESC, c('q'), c('?'), F1, c('h'), ENTER], Action::Close, Some("close"), "close the help"),
-    bind(&[Key::Ctrl('c')], Action::Quit, Some("quit"), "end tracing and print the totals"),
-    bind(&[c('k'), UP], Action::Scroll(Motion::Up), None, "a row up"),
-    bind(&[c('j'), DOWN], Action::Scroll(Motion::Down), Some("scroll"), "a row down"),
-    bind(&[PAGE_UP, Key::Ctrl('b')], Action::Scroll(Motion::PageUp), None, "a page up"),
-    bind(&[PAGE_DOWN, Key::Ctrl('f')], Action::Scroll(Motion::PageDown), None, "a page down"),
-    bind(&[c('g'), HOME], Action::Scroll(Motion::Start), None, "to the beginning"),
-    bind(&[c('G'), END], Action::Scroll(Motion::End), None, "to the end"),
-    bind(&[Key::Ctrl('l')], Action::Redraw, None, "draw the screen anew"),
-];
+/// The keys of a user.
+#[derive(Clone, Debug)]
+pub struct Keymap(Vec<Binding>);
 
-/// What a key does according to a table.
-#[must_use]
-pub fn action(bindings: &[Binding], event: &KeyEvent) -> Option<Action> {
-    bindings.iter().find(|binding| binding.keys.iter().any(|key| key.is(event))).map(|b| b.action)
+impl Default for Keymap {
+    fn default() -> Self {
+        let binding = |&(name, keys, action, hint, help): &Usual| Binding {
+            name,
+            keys: keys.iter().filter_map(|key| key.parse().ok()).collect(),
+            action,
+            help,
+            hint,
+        };
+        Self(BINDINGS.iter().map(binding).collect())
+    }
+}
+
+impl Keymap {
+    /// Every binding, in the order of the help.
+    #[must_use]
+    pub fn bindings(&self) -> &[Binding] {
+        &self.0
+    }
+
+    /// What a key does.
+    #[must_use]
+    pub fn action(&self, event: &KeyEvent) -> Option<Action> {
+        self.0.iter().find(|binding| binding.keys.iter().any(|key| key.is(event))).map(|b| b.action)
+    }
+
+    /// Gives an action other keys, which lose what they did before.
+    ///
+    /// # Errors
+    /// When there is no such action, or no such key.
+    pub fn bind(&mut self, name: &str, keys: &[String]) -> Result<(), String> {
+        let keys = keys.iter().map(|key| key.parse()).collect::<Result<Vec<Key>, _>>()?;
+        if !self.0.iter().any(|binding| binding.name == name) {
+            let names: Vec<_> = self.0.iter().map(|binding| binding.name).collect();
+            return Err(format!("there is no action `{name}`: {}", names.join(", ")));
+        }
+        for binding in &mut self.0 {
+            if binding.name == name {
+                binding.keys.clone_from(&keys);
+            } else {
+                binding.keys.retain(|key| !keys.contains(key));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -194,11 +372,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_key_means_two_things() {
-        for table in [WATCH, HELP] {
-            let mut seen: Vec<Key> = Vec::new();
-            for key in table.iter().flat_map(|b| b.keys) {
+    fn no_key_means_two_things_and_every_key_has_a_name() {
+        let keymap = Keymap::default();
+        let mut seen: Vec<Key> = Vec::new();
+        for (binding, row) in keymap.bindings().iter().zip(BINDINGS) {
+            assert_eq!(binding.keys.len(), row.1.len(), "{}", binding.name);
+            for key in &binding.keys {
                 assert!(!seen.contains(key), "{key} is bound twice");
+                assert_eq!(key.to_string().parse(), Ok(*key));
                 seen.push(*key);
             }
         }
@@ -206,20 +387,25 @@ mod tests {
 
     #[test]
     fn modifiers_are_told_apart() {
-        let press = |code, modifiers| action(WATCH, &KeyEvent::new(code, modifiers));
+        let keymap = Keymap::default();
+        let press = |code, modifiers| keymap.action(&KeyEvent::new(code, modifiers));
         let none = KeyModifiers::NONE;
         assert_eq!(press(KeyCode::Char('c'), none), Some(Action::Clear));
         assert_eq!(press(KeyCode::Char('c'), KeyModifiers::CONTROL), Some(Action::Quit));
         assert_eq!(press(KeyCode::Char('q'), KeyModifiers::ALT), None);
         let shifted = press(KeyCode::Char('G'), KeyModifiers::SHIFT);
-        assert_eq!(shifted, Some(Action::Scroll(Motion::End)));
+        assert_eq!(shifted, Some(Action::Move(Motion::End)));
     }
 
     #[test]
-    fn keys_have_names() {
-        let names = |action| WATCH.iter().find(|b| b.action == action).expect("bound").names();
-        assert_eq!(names(Action::Quit), "q Ctrl-C");
-        assert_eq!(names(Action::Pause), "Space p");
-        assert_eq!(names(Action::Help), "? F1 h");
+    fn keys_can_be_given_to_other_actions() {
+        let mut keymap = Keymap::default();
+        keymap.bind("zoom", &["q".to_owned(), "ctrl-x".to_owned().replace("ctrl", "Ctrl")]).expect("bound");
+        let action = |keymap: &Keymap, c| keymap.action(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE));
+        assert_eq!((action(&keymap, 'q'), action(&keymap, 'z')), (Some(Action::Zoom), None));
+        assert!(
+            keymap.bind("zom", &[]).expect_err("no action").starts_with("there is no action `zom`: quit,")
+        );
+        assert!(keymap.bind("zoom", &["Hyper".to_owned()]).expect_err("no key").contains("`Hyper`"));
     }
 }

@@ -1,20 +1,34 @@
 //! The dashboard: a list of calls, totals per request and device, and how tracing goes; of a live session, or of a recording.
 //!
-//! What feeds it runs on a thread of its own; keys and signals have theirs. All of them send messages through one
-//! bounded queue to the thread that owns the model and draws it.
+//! What feeds it runs on a thread of its own and puts calls into a store; keys and signals have threads too. All of them
+//! send messages through one bounded queue to the thread that owns the model and draws it. Before a frame it takes out of
+//! the store what is on the screen.
 
+mod act;
 mod banners;
-mod calls;
+mod config;
+mod detail;
 mod feed;
+mod find;
+mod finder;
 #[cfg(test)]
 pub(crate) mod fixture;
-mod groups;
 mod guard;
 mod inputs;
+mod inside;
 mod keymap;
 mod layout;
 mod model;
 mod notices;
+pub mod offscreen;
+mod outside;
+mod picture;
+mod prompt;
+mod rate;
+mod sheet;
+mod store;
+mod stream;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -26,31 +40,40 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::Ordering,
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread::{self, Builder, JoinHandle},
     time::{Duration, Instant},
 };
 
+pub use config::Looks;
 use feed::Feed;
 use guard::{Guard, Screen};
 use inputs::{Keys, Signals};
-use model::{Model, Msg, Origin, Over, update};
+use inside::Inside;
+use ioctl_registry::{Arch, Registry};
+use model::{Model, Msg, Opening, Origin, Over, update};
+pub use outside::Outputs;
+use outside::Outside;
 use ratatui::layout::Size;
+use store::{Shared, Store};
 
 use crate::{
     clock::{WallClock, monotonic_ns},
+    decode::{Decoder, Detail},
     escape::escaped,
+    host::RecordedHost,
     pipeline::End,
     recording::Reader,
     replay,
     session::{self, Plan, Report, SessionError, Status, Stop},
-    source::{Accounts, live::Wanted},
+    sink::summary::Summary,
+    source::live::Wanted,
 };
 
-/// Messages that wait for the dashboard. Batches of calls are large, so a few are enough, and keys wait behind few.
-const QUEUE: usize = 8;
+/// Messages that wait for the dashboard.
+const QUEUE: usize = 64;
 /// Reports of how tracing stands that wait for the dashboard.
 const STATUSES: usize = 4;
 /// Time between two frames, at the least.
@@ -58,22 +81,29 @@ const FRAME: Duration = Duration::from_millis(40);
 /// When nothing happens, time is looked at this often.
 const IDLE: Duration = Duration::from_millis(250);
 
-/// Runs a session with the dashboard on the terminal. The terminal is taken only once everything is attached, so that
+/// Runs a session with the dashboard on the terminal. Gives what it came to, with the totals that were shown. The terminal is taken only once everything is attached, so that
 /// an error before that is printed on a screen that was never left.
 ///
 /// # Errors
 /// Those of the session, and when the terminal cannot be used.
-pub fn run(mut plan: Plan, stop: Stop, colors: bool) -> Result<Report, SessionError> {
+pub fn run(
+    mut plan: Plan,
+    stop: Stop,
+    looks: Looks,
+    outputs: Outputs,
+) -> Result<(Report, Summary), SessionError> {
     let system = |what| move |error| SessionError::System(what, error);
     let (out, messages) = sync_channel(QUEUE);
     let (watcher, statuses) = sync_channel(STATUSES);
+    let shared = Arc::new(Shared::new(Store::new(looks.memory / 2)));
     let opening = Opening {
         origin: Origin::Live,
         subject: subject(&plan.setup.wanted),
         clock: WallClock::system(),
-        colors,
+        decoder: decoder(plan.registry, Arch::native()),
+        looks,
     };
-    plan.sinks.push(Box::new(Feed::new(out.clone(), Arc::default())));
+    plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone())));
     plan.watcher = Some(watcher);
     plan.logger = Some(&notices::NOTICES);
     let stopping = stop.clone();
@@ -81,9 +111,11 @@ pub fn run(mut plan: Plan, stop: Stop, colors: bool) -> Result<Report, SessionEr
     let signals = Signals::start(out.clone()).map_err(system("cannot receive signals"))?;
     let worker = start(work, over, out.clone()).map_err(system("cannot start a thread"))?;
     let running = Running::new(Box::new(move || stop.stop()), messages, worker, signals);
-    let (shown, report) = open(running, &statuses, opening, out);
+    let (shown, report) = open(running, &statuses, opening, &Outside::new(Arc::clone(&shared), outputs, out));
     shown.map_err(system("cannot use the terminal for the dashboard"))?;
-    report.unwrap_or_else(|| Err(system("the session")(io::Error::other("has ended already"))))
+    let report =
+        report.unwrap_or_else(|| Err(system("the session")(io::Error::other("has ended already"))))?;
+    Ok((report, shared.store().summary()))
 }
 
 /// Plays a recording with the dashboard on the terminal, whose other outputs must be none: leaving ends the replay
@@ -95,35 +127,40 @@ pub fn replay(
     reader: Reader,
     mut plan: replay::Plan,
     file: &Path,
-    colors: bool,
-) -> io::Result<replay::Report> {
+    looks: Looks,
+    outputs: Outputs,
+) -> io::Result<(replay::Report, Summary)> {
     let (out, messages) = sync_channel(QUEUE);
     let (watcher, statuses) = sync_channel(STATUSES);
+    let shared = Arc::new(Shared::new(Store::new(looks.memory / 2)));
     let opening = Opening {
         origin: Origin::Recording,
         subject: format!("replay {}", escaped(file.as_os_str().as_encoded_bytes())),
         clock: WallClock::recorded(reader.meta().epoch_ns),
-        colors,
+        decoder: decoder(plan.registry, reader.meta().arch().unwrap_or(Arch::native())),
+        looks,
     };
-    let closed = Arc::<AtomicBool>::default();
-    plan.sinks.push(Box::new(Feed::new(out.clone(), Arc::clone(&closed))));
-    plan.stop = Arc::clone(&closed);
+    plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone())));
+    let stop = Arc::clone(&plan.stop);
     // There is nothing to wait for.
-    let _ = watcher.send(Status { accounts: Accounts::default(), targets: None });
+    let _ = watcher.send(Status::default());
     let signals = Signals::start(out.clone())?;
     let worker = start(move || replay::run(reader, plan), over_replay, out.clone())?;
-    let close = Box::new(move || closed.store(true, Ordering::Release));
-    let (shown, report) = open(Running::new(close, messages, worker, signals), &statuses, opening, out);
+    let closing = Arc::clone(&shared);
+    let close = Box::new(move || {
+        stop.store(true, Ordering::Release);
+        closing.closed.store(true, Ordering::Release);
+    });
+    let running = Running::new(close, messages, worker, signals);
+    let (shown, report) = open(running, &statuses, opening, &Outside::new(Arc::clone(&shared), outputs, out));
     shown?;
-    report.unwrap_or_else(|| Err(io::Error::other("the replay has ended already")))
+    let report = report.unwrap_or_else(|| Err(io::Error::other("the replay has ended already")))?;
+    Ok((report, shared.store().summary()))
 }
 
-/// What is shown, and how.
-struct Opening {
-    origin: Origin,
-    subject: String,
-    clock: WallClock,
-    colors: bool,
+/// A decoder for calls that are kept: what only the traced machine knows it is told.
+fn decoder(registry: &'static Registry, arch: Arch) -> Decoder {
+    Decoder::new(registry, Detail::AsNeeded, Box::new(RecordedHost::default())).of(arch)
 }
 
 /// Shows the dashboard as soon as it is known how things stand, and ends what runs beside it.
@@ -131,20 +168,21 @@ fn open<R>(
     mut running: Running<R>,
     statuses: &Receiver<Status>,
     opening: Opening,
-    out: SyncSender<Msg>,
+    outside: &Outside,
 ) -> (io::Result<()>, Option<R>) {
     // Without a status it ended before it could begin.
     let shown = match statuses.recv() {
         Ok(status) => {
-            let Opening { origin, subject, clock, colors } = opening;
-            crossterm::style::force_color_output(colors);
-            let theme = theme::Theme::new(colors);
-            let model = Model::new(origin, subject, theme, clock, Size::default(), status, monotonic_ns());
-            show(&mut running, statuses, model, out)
+            crossterm::style::force_color_output(!opening.looks.theme.is_mono());
+            let mouse = opening.looks.mouse;
+            let model = Model::new(opening, Size::default(), status, monotonic_ns());
+            show(&mut running, statuses, model, outside, mouse)
         }
         Err(_) => Ok(()),
     };
-    (shown, running.finish())
+    let result = running.finish();
+    outside.finish();
+    (shown, result)
 }
 
 /// Everything that runs beside the dashboard. Ends with it, in whatever way the dashboard ends.
@@ -248,34 +286,55 @@ fn show<R>(
     running: &mut Running<R>,
     statuses: &Receiver<Status>,
     mut model: Model,
-    out: SyncSender<Msg>,
+    outside: &Outside,
+    mouse: bool,
 ) -> io::Result<()> {
-    let (guard, mut screen) = guard::take_terminal()?;
-    running.keys = Some(Keys::start(out)?);
+    let (guard, mut screen) = guard::take_terminal(mouse)?;
+    running.keys = Some(Keys::start(outside.out.clone())?);
     model.size = screen.size()?;
+    let mut inside = Inside::new(model.decoder.registry());
+    let running = &*running;
+    let beside = |model: &mut Model| {
+        for status in statuses.try_iter() {
+            update(model, Msg::InFlight(inside.calls(&status.in_flight, monotonic_ns())));
+            update(model, Msg::Status(status));
+        }
+        let notices = notices::NOTICES.take();
+        if !notices.lines.is_empty() {
+            update(model, Msg::Notices(notices));
+        }
+        // After a panic elsewhere the screen is not ours any more.
+        guard.is_active()
+    };
+    attend(&mut model, outside, |wait| running.next(wait), beside, |model| draw(&guard, &mut screen, model))
+}
+
+/// Takes messages and draws, until the model wants to leave or what is beside it says that it is over.
+fn attend(
+    model: &mut Model,
+    outside: &Outside,
+    mut next: impl FnMut(Duration) -> Option<Msg>,
+    mut beside: impl FnMut(&mut Model) -> bool,
+    mut draw: impl FnMut(&mut Model) -> io::Result<()>,
+) -> io::Result<()> {
     let mut due = Instant::now();
     loop {
         let wait = if model.dirty { due.saturating_duration_since(Instant::now()) } else { IDLE };
-        let msg = running.next(wait);
+        let msg = next(wait);
         let idle = msg.is_none();
         if let Some(msg) = msg {
-            update(&mut model, msg);
+            update(model, msg);
         }
-        statuses.try_iter().for_each(|status| update(&mut model, Msg::Status(status)));
-        let notices = notices::NOTICES.take();
-        if !notices.lines.is_empty() {
-            update(&mut model, Msg::Notices(notices));
-        }
-        // After a panic elsewhere the screen is not ours any more.
-        if model.quit || !guard.is_active() {
+        if !beside(model) || model.quit {
             return Ok(());
         }
         let frame = Instant::now() >= due;
         if idle || (model.dirty && frame) {
-            update(&mut model, Msg::Tick(monotonic_ns()));
+            update(model, Msg::Tick(monotonic_ns()));
         }
         if model.dirty && frame {
-            draw(&guard, &mut screen, &mut model)?;
+            outside.refresh(model);
+            draw(model)?;
             due = Instant::now() + FRAME;
         }
     }
@@ -286,7 +345,6 @@ fn draw(guard: &Guard, screen: &mut Screen, model: &mut Model) -> io::Result<()>
         if std::mem::take(&mut model.repaint) {
             screen.clear()?;
         }
-        model.dirty = false;
         screen.draw(|frame| view::view(model, frame)).map(|_| ())
     })
 }

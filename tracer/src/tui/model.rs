@@ -1,32 +1,54 @@
-//! What the dashboard knows, and how messages change it. Nothing here reads a clock or draws.
+//! What the dashboard knows, and how messages change it. Nothing here reads a clock, waits or draws: what is to be done
+//! outside is left as an effect.
 
-use std::collections::{HashSet, VecDeque};
+use std::{
+    collections::{HashSet, VecDeque},
+    path::PathBuf,
+};
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::layout::Size;
 
 use super::{
     banners,
-    calls::{Calls, Scroll},
-    groups::{Groups, Order},
-    keymap::{self, Action, Motion},
-    layout::{Areas, Wish, help_rows},
+    config::Looks,
+    detail::{Detail, Page},
+    finder::{Seek, Sieve},
+    keymap::{Keymap, Motion, View},
+    layout::{Areas, Wish},
     notices::Waiting,
+    picture::Picture,
+    prompt::Prompt,
+    rate::{Rate, SECOND_NS, per_second},
+    sheet::{Context, Order, Place, Sheet},
+    store::{Store, calls::Calls},
+    stream::{self, Lines, Standing},
+    tables,
     theme::Theme,
 };
-use crate::{clock::WallClock, event::Event, recording::Closing, session::Status, source::Accounts};
+use crate::{
+    clock::WallClock, decode::Decoder, event::Event, recording::Closing, session::Status, source::Accounts,
+};
 
 /// What happens to the dashboard.
 #[derive(Debug)]
 pub enum Msg {
-    /// Calls, in the order they ended.
-    Calls(Vec<Event>),
+    /// The store has something new.
+    News,
+    /// What the store has for the screen.
+    Picture(Box<Picture>),
+    /// The store as it is now, to be held.
+    Held(Box<Store>),
     /// How tracing stands.
     Status(Status),
+    /// Calls that are inside the kernel.
+    InFlight(Vec<Event>),
     /// Log lines.
     Notices(Waiting),
     /// A key.
     Key(KeyEvent),
+    /// The mouse.
+    Mouse(MouseEvent),
     /// The terminal's size.
     Resize(Size),
     /// The time, in monotonic nanoseconds: sent before drawing, and now and then when nothing else happens.
@@ -35,6 +57,32 @@ pub enum Msg {
     Over(Over),
     /// The program is to end: a signal, or the terminal is gone.
     Quit,
+}
+
+/// Calls to be saved: all of them, or those of these numbers.
+#[derive(Clone, Debug)]
+pub struct Saved {
+    /// All of them.
+    pub calls: Calls,
+    /// Numbers of those that are wanted.
+    pub found: Option<VecDeque<u64>>,
+}
+
+/// What is to be done outside of the model.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Take a copy of the store, to be held.
+    Hold,
+    /// Empty the store.
+    Clear,
+    /// Write what comes from now on into a file.
+    Write(PathBuf),
+    /// End that.
+    StopWriting,
+    /// Save calls into a file.
+    Save(PathBuf, Saved),
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
 }
 
 /// Where calls come from.
@@ -71,42 +119,17 @@ pub enum Mode {
     Watch,
     /// The help is open, from this line on.
     Help(usize),
+    /// Something is being typed.
+    Prompt,
 }
 
-/// Parts of the screen that take keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pane {
-    /// The list of calls.
-    Calls,
-    /// The table of requests and devices.
-    Groups,
-}
-
-impl Pane {
-    const fn other(self) -> Self {
-        match self {
-            Self::Calls => Self::Groups,
-            Self::Groups => Self::Calls,
-        }
-    }
-}
-
-/// List and table.
-#[derive(Clone, Debug, Default)]
-pub struct Picture {
-    /// The last calls.
-    pub calls: Calls,
-    /// Totals.
-    pub groups: Groups,
-}
-
-/// The picture as it was when it was held.
-#[derive(Clone, Debug)]
+/// The store as it was when the picture was held.
+#[derive(Debug)]
 pub struct Held {
-    /// List and table.
-    pub picture: Picture,
-    /// Calls that had come by then.
-    pub calls: u64,
+    /// All of it.
+    pub store: Box<Store>,
+    /// When that was.
+    pub moment_ns: u64,
 }
 
 /// The last log line.
@@ -122,11 +145,22 @@ pub struct Notice {
 
 /// A log line is shown for this long.
 const NOTICE_NS: u64 = 15_000_000_000;
-/// Processes told apart; of more, only that there are more is known.
-pub const MAX_PROCESSES: usize = 65_536;
+
+/// What is shown, and of whom.
+pub struct Opening {
+    /// Where calls come from.
+    pub origin: Origin,
+    /// What is traced, in words.
+    pub subject: String,
+    /// For times of day.
+    pub clock: WallClock,
+    /// For arguments.
+    pub decoder: Decoder,
+    /// What it looks like, and which key does what.
+    pub looks: Looks,
+}
 
 /// What the dashboard knows.
-#[derive(Debug)]
 pub struct Model {
     /// Where calls come from.
     pub origin: Origin,
@@ -134,32 +168,56 @@ pub struct Model {
     pub subject: String,
     /// What things look like.
     pub theme: Theme,
+    /// Nothing but ASCII is drawn.
+    pub ascii: bool,
+    /// Which key does what.
+    pub keymap: Keymap,
     /// For times of day.
     pub clock: WallClock,
+    /// For arguments.
+    pub decoder: Decoder,
     /// The terminal's size.
     pub size: Size,
     /// What keys mean.
     pub mode: Mode,
-    /// The pane that takes the keys.
-    pub focus: Pane,
-    /// It fills the screen.
-    pub maximised: bool,
-    /// Where the list stands.
-    pub scroll: Scroll,
-    /// The table's first row.
-    pub groups_top: usize,
-    /// The table's order.
-    pub order: Order,
-    /// List and table, up to now.
-    live: Picture,
-    /// List and table as they are shown, if not live.
+    /// What is shown.
+    pub view: View,
+    /// The pane with the keys fills the screen.
+    pub zoomed: bool,
+    /// Where the stream stands.
+    pub standing: Standing,
+    /// How each table is sorted, and where it stands.
+    tables: [(Order, Place); View::ALL.len()],
+    /// Processes whose threads are not shown.
+    pub folded: HashSet<u32>,
+    /// Which zoom of the heat map; `None` for the usual one.
+    pub heat_zoom: Option<usize>,
+    /// What the store had at the last frame.
+    pub picture: Picture,
+    /// The list or table that is on the screen.
+    pub sheet: Sheet,
+    /// What is being typed.
+    pub prompt: Option<Prompt>,
+    /// The filter of the stream.
+    pub sieve: Option<Sieve>,
+    /// The text that is looked for.
+    pub needle: Option<String>,
+    /// A jump under way.
+    pub seek: Option<Seek>,
+    /// The detail of the call under the cursor, if it is open.
+    pub detail: Option<Detail>,
+    /// What it shows.
+    pub page: Option<Page>,
+    /// Answers taken from the store.
+    pub facts_end: usize,
+    /// The store, if the picture is held.
     pub held: Option<Held>,
-    /// Calls that came.
+    /// All calls, held or not.
     pub calls: u64,
     /// Calls among these that failed.
     pub failed: u64,
-    processes: HashSet<u32>,
-    last_process: u32,
+    /// Calls that are inside the kernel.
+    pub in_flight: Vec<Event>,
     rate: Rate,
     /// What the kernel side says.
     pub status: Status,
@@ -168,9 +226,12 @@ pub struct Model {
     /// The last log line.
     pub notice: Option<Notice>,
     started_ns: u64,
+    /// The time, which stops when tracing ends.
     now_ns: u64,
-    /// When the first call began and the last one ended.
-    recorded: Option<(u64, u64)>,
+    /// The time of the last tick.
+    tick_ns: u64,
+    /// What is to be done outside.
+    pub effects: Vec<Effect>,
     /// The screen is out of date.
     pub dirty: bool,
     /// What is on the screen is not known.
@@ -182,50 +243,49 @@ pub struct Model {
 impl Model {
     /// The model of a session that begins.
     #[must_use]
-    pub fn new(
-        origin: Origin,
-        subject: String,
-        theme: Theme,
-        clock: WallClock,
-        size: Size,
-        status: Status,
-        now_ns: u64,
-    ) -> Self {
+    pub fn new(opening: Opening, size: Size, status: Status, now_ns: u64) -> Self {
+        let Opening { origin, subject, clock, decoder, looks } = opening;
         Self {
             origin,
             subject,
-            theme,
+            theme: looks.theme,
+            ascii: looks.ascii,
+            keymap: looks.keymap,
             clock,
+            decoder,
             size,
             mode: Mode::Watch,
-            focus: Pane::Calls,
-            maximised: false,
-            scroll: Scroll::Follow,
-            groups_top: 0,
-            order: Order::default(),
-            live: Picture::default(),
+            view: View::Stream,
+            zoomed: false,
+            standing: Standing::default(),
+            tables: View::ALL.map(|view| (tables::usual_order(view), Place::default())),
+            folded: HashSet::new(),
+            heat_zoom: None,
+            picture: Picture::empty(),
+            sheet: Sheet::default(),
+            prompt: None,
+            sieve: None,
+            needle: None,
+            seek: None,
+            detail: None,
+            page: None,
+            facts_end: 0,
             held: None,
             calls: 0,
             failed: 0,
-            processes: HashSet::new(),
-            last_process: 0,
+            in_flight: Vec::new(),
             rate: Rate::default(),
             status,
             over: None,
             notice: None,
             started_ns: now_ns,
             now_ns,
-            recorded: None,
+            tick_ns: now_ns,
+            effects: Vec::new(),
             dirty: true,
             repaint: false,
             quit: false,
         }
-    }
-
-    /// List and table to show.
-    #[must_use]
-    pub fn picture(&self) -> &Picture {
-        self.held.as_ref().map_or(&self.live, |held| &held.picture)
     }
 
     /// Where everything is on a screen of some size.
@@ -233,11 +293,118 @@ impl Model {
     pub fn areas(&self, size: Size) -> Areas {
         Areas::of(Wish {
             size,
-            focus: self.focus,
-            maximised: self.maximised,
+            view: self.view,
+            detail: self.detail.is_some() && self.has_calls(),
+            in_detail: self.in_detail(),
+            zoomed: self.zoomed,
             banners: banners::of(self).count() as u16,
             notice: self.notice.is_some(),
+            prompt: if self.prompt.is_some() { 2 } else { 0 },
         })
+    }
+
+    /// Whether the rows of the view are calls.
+    #[must_use]
+    pub const fn has_calls(&self) -> bool {
+        matches!(self.view, View::Stream | View::InFlight)
+    }
+
+    /// Whether the detail has the keys.
+    #[must_use]
+    pub fn in_detail(&self) -> bool {
+        self.has_calls() && self.detail.as_ref().is_some_and(|detail| detail.focused)
+    }
+
+    /// The call under the cursor: of the stream that follows the newest one.
+    #[must_use]
+    pub fn chosen(&self) -> Option<&Event> {
+        match self.view {
+            View::Stream => {
+                let lines = self.lines();
+                let (_, at) = self.standing.window(lines, 1);
+                let place = at.or_else(|| lines.len().checked_sub(1))?;
+                self.picture.calls.get(lines.number(place)?)
+            }
+            View::InFlight => {
+                let tid = self.sheet.selected?;
+                self.in_flight.iter().find(|event| u64::from(event.call.tid) == tid)
+            }
+            _ => None,
+        }
+    }
+
+    /// Columns and rows of the list.
+    #[must_use]
+    pub fn list_size(&self) -> (u16, usize) {
+        let areas = self.areas(self.size);
+        (areas.list.width, areas.list_rows())
+    }
+
+    const fn table(&self) -> usize {
+        self.view as usize
+    }
+
+    /// How the table is sorted.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        self.tables.get(self.table()).map_or_else(Order::default, |table| table.0)
+    }
+
+    /// Where the table stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        self.tables.get(self.table()).map_or_else(Place::default, |table| table.1)
+    }
+
+    /// Sorts the table.
+    pub fn sort(&mut self, order: Order) {
+        let place = self.table();
+        if let Some(table) = self.tables.get_mut(place) {
+            // From the top, wherever its row goes.
+            *table = (order, Place::default());
+        }
+    }
+
+    /// Changes where the table stands.
+    pub fn stand(&mut self, change: impl FnOnce(&mut Place)) {
+        let place = self.table();
+        if let Some(table) = self.tables.get_mut(place) {
+            change(&mut table.1);
+        }
+    }
+
+    /// What cells are made with.
+    #[must_use]
+    pub fn context(&self) -> Context<'_> {
+        Context {
+            store: None,
+            decoder: &self.decoder,
+            clock: &self.clock,
+            now_s: self.last_second(),
+            folded: &self.folded,
+        }
+    }
+
+    /// The calls that the stream shows.
+    #[must_use]
+    pub fn lines(&self) -> Lines<'_> {
+        Lines { calls: &self.picture.calls, found: self.sieve.as_ref().map(|sieve| &sieve.found) }
+    }
+
+    /// The moment that the picture is of.
+    #[must_use]
+    pub fn moment_ns(&self) -> u64 {
+        match (&self.held, self.origin) {
+            (Some(held), Origin::Live) => held.moment_ns,
+            (None, Origin::Live) => self.now_ns,
+            (_, Origin::Recording) => self.picture.span.map_or(0, |(_, last)| last),
+        }
+    }
+
+    /// The last second that is complete; of a recording its last one.
+    fn last_second(&self) -> u64 {
+        let second = self.moment_ns() / SECOND_NS;
+        if self.origin == Origin::Live { second.saturating_sub(1) } else { second }
     }
 
     /// Time since tracing began, which stops when it ends; of a recording the time that it took, as far as it is read.
@@ -246,7 +413,7 @@ impl Model {
         match (self.origin, &self.over) {
             (Origin::Live, _) => self.now_ns.saturating_sub(self.started_ns),
             (Origin::Recording, Some(Over::Played { closing: Some(closing), .. })) => closing.elapsed_ns,
-            (Origin::Recording, _) => self.recorded.map_or(0, |(first, last)| last.saturating_sub(first)),
+            (Origin::Recording, _) => self.picture.span.map_or(0, |(first, last)| last.saturating_sub(first)),
         }
     }
 
@@ -260,37 +427,14 @@ impl Model {
     #[must_use]
     pub fn rate(&self) -> u64 {
         match self.origin {
-            Origin::Live => self.rate.per_second,
+            Origin::Live => self.rate.per_second(),
             Origin::Recording => per_second(self.calls, self.elapsed_ns()),
         }
     }
 
-    /// Different processes seen so far.
-    #[must_use]
-    pub fn processes(&self) -> usize {
-        self.processes.len()
-    }
-
-    fn add(&mut self, events: Vec<Event>) {
-        for event in events {
-            self.calls += 1;
-            self.failed += u64::from(event.call.outcome.value().is_some_and(|value| value < 0));
-            let (begin, end) =
-                (event.call.start_ns, event.call.start_ns.saturating_add(event.call.duration_ns));
-            let (first, last) = self.recorded.unwrap_or((begin, end));
-            self.recorded = Some((first.min(begin), last.max(end)));
-            if event.call.pid != self.last_process && self.processes.len() < MAX_PROCESSES {
-                self.last_process = event.call.pid;
-                self.processes.insert(event.call.pid);
-            }
-            self.live.groups.add(&event);
-            self.live.calls.push(event);
-        }
-        self.dirty = true;
-    }
-
     fn tick(&mut self, now_ns: u64) {
         let shown = (self.elapsed_s(), self.rate());
+        self.tick_ns = now_ns.max(self.tick_ns);
         if self.over.is_none() {
             self.now_ns = now_ns.max(self.now_ns);
         }
@@ -300,17 +444,54 @@ impl Model {
             self.dirty = true;
         }
         self.dirty |= shown != (self.elapsed_s(), self.rate());
-        if self.dirty && self.held.is_none() {
-            self.live.groups.sort(self.order);
+    }
+
+    fn take(&mut self, picture: Picture) {
+        for fact in &picture.facts {
+            self.decoder.host().learn(fact.clone());
         }
+        self.facts_end = picture.facts_end;
+        if let Some((line, more)) = picture.said.split_last() {
+            self.say(line.clone(), more.len() as u64);
+        }
+        (self.calls, self.failed) = (picture.sum.calls, picture.sum.errors);
+        self.picture = picture;
+        self.go_on();
+        self.sheet = match self.picture.sheet.take() {
+            Some(sheet) => {
+                let (id, at, top) = (sheet.selected, sheet.cursor.unwrap_or(0), sheet.top);
+                self.stand(|place| *place = Place { id, at, top, step: 0 });
+                sheet
+            }
+            None => stream::sheet(self.lines(), self.standing, self.list_size(), &self.context()),
+        };
+        self.turn();
+    }
+
+    /// Makes the detail that of the call under the cursor.
+    fn turn(&mut self) {
+        let rows = self.areas(self.size).detail_rows();
+        let (event, timing) = (self.chosen().cloned(), self.picture.timing);
+        self.page = None;
+        let (Some(detail), Some(event)) = (&mut self.detail, event) else { return };
+        let page = Page::new(event, &detail.folded, timing.as_ref(), &mut self.decoder, &self.clock);
+        let last = page.lines.len().saturating_sub(1);
+        detail.cursor = detail.cursor.min(last);
+        detail.top = detail.top.min(detail.cursor).max((detail.cursor + 1).saturating_sub(rows));
+        self.page = Some(page);
     }
 
     fn notices(&mut self, waiting: Waiting) {
         let more = waiting.dropped + waiting.lines.len().saturating_sub(1) as u64;
         if let Some(line) = waiting.lines.into_iter().next_back() {
-            self.notice = Some(Notice { line, more, until_ns: self.now_ns.saturating_add(NOTICE_NS) });
-            self.dirty = true;
+            self.say(line, more);
         }
+    }
+
+    /// Shows a line for a while.
+    pub fn say(&mut self, line: String, more: u64) {
+        self.notice = Some(Notice { line, more, until_ns: self.tick_ns.saturating_add(NOTICE_NS) });
+        self.dirty = true;
     }
 
     fn status(&mut self, status: Status) {
@@ -333,84 +514,15 @@ impl Model {
             }
             Over::Played { .. } | Over::Failed(_) => {}
         }
+        self.in_flight.clear();
         self.over = Some(over);
         self.dirty = true;
-    }
-
-    fn act(&mut self, action: Action) {
-        self.dirty = true;
-        match action {
-            Action::Quit => self.quit = true,
-            Action::Redraw => self.repaint = true,
-            Action::Help => self.mode = Mode::Help(0),
-            Action::Close if self.mode == Mode::Watch => self.maximised = false,
-            Action::Close => self.mode = Mode::Watch,
-            Action::Scroll(motion) => self.scroll(motion),
-            Action::Pause => self.pause(),
-            Action::SwitchPane => self.focus = self.focus.other(),
-            Action::Maximise => self.maximised = !self.maximised,
-            Action::ShowCalls => self.show(Pane::Calls),
-            Action::ShowGroups => self.show(Pane::Groups),
-            Action::SortNext => self.sort(Order { by: self.order.by.step(1), reversed: false }),
-            Action::SortPrevious => self.sort(Order { by: self.order.by.step(-1), reversed: false }),
-            Action::Reverse => self.sort(Order { reversed: !self.order.reversed, ..self.order }),
-            Action::Clear => self.clear(),
-        }
-    }
-
-    fn show(&mut self, pane: Pane) {
-        self.maximised = !(self.maximised && self.focus == pane);
-        self.focus = pane;
-    }
-
-    fn sort(&mut self, order: Order) {
-        self.order = order;
-        self.groups_top = 0;
-        self.live.groups.sort(order);
-        if let Some(held) = &mut self.held {
-            held.picture.groups.sort(order);
-        }
-    }
-
-    fn pause(&mut self) {
-        match self.held.take() {
-            Some(_) => self.live.groups.sort(self.order),
-            None => self.held = Some(Held { picture: self.live.clone(), calls: self.calls }),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.live.calls.clear();
-        self.live.groups = Groups::default();
-        if let Some(held) = &mut self.held {
-            held.picture = self.live.clone();
-        }
-        self.scroll = Scroll::Follow;
-        self.groups_top = 0;
-    }
-
-    fn scroll(&mut self, motion: Motion) {
-        let page = match self.mode {
-            Mode::Help(_) => help_rows(self.size),
-            Mode::Watch => self.areas(self.size).rows(self.focus),
-        };
-        let by = rows(motion, page);
-        match (self.mode, self.focus) {
-            (Mode::Help(top), _) => {
-                let last = keymap::WATCH.len().saturating_sub(page);
-                self.mode = Mode::Help(top.saturating_add_signed(by).min(last));
-            }
-            (Mode::Watch, Pane::Calls) => self.scroll = self.picture().calls.scrolled(self.scroll, by, page),
-            (Mode::Watch, Pane::Groups) => {
-                let last = self.picture().groups.len().saturating_sub(page);
-                self.groups_top = self.groups_top.min(last).saturating_add_signed(by).min(last);
-            }
-        }
     }
 }
 
 /// How many rows a motion moves; far enough for any end.
-fn rows(motion: Motion, page: usize) -> isize {
+#[must_use]
+pub fn rows(motion: Motion, page: usize) -> isize {
     const FAR: isize = 1 << 30;
     let page = isize::try_from(page).unwrap_or(FAR).max(1);
     match motion {
@@ -428,8 +540,17 @@ fn rows(motion: Motion, page: usize) -> isize {
 /// Takes a message.
 pub fn update(model: &mut Model, msg: Msg) {
     match msg {
-        Msg::Calls(events) => model.add(events),
+        Msg::News => model.dirty = true,
+        Msg::Picture(picture) => model.take(*picture),
+        Msg::Held(store) => {
+            model.held = Some(Held { store, moment_ns: model.now_ns });
+            model.dirty = true;
+        }
         Msg::Status(status) => model.status(status),
+        Msg::InFlight(calls) => {
+            model.dirty |= model.view == View::InFlight && (calls.len(), model.in_flight.len()) != (0, 0);
+            model.in_flight = calls;
+        }
         Msg::Notices(waiting) => model.notices(waiting),
         Msg::Tick(now_ns) => model.tick(now_ns),
         Msg::Over(over) => model.over(over),
@@ -438,70 +559,7 @@ pub fn update(model: &mut Model, msg: Msg) {
             model.size = size;
             model.dirty = true;
         }
-        Msg::Key(key) => {
-            let bindings = match model.mode {
-                Mode::Watch => keymap::WATCH,
-                Mode::Help(_) => keymap::HELP,
-            };
-            if let Some(action) = keymap::action(bindings, &key) {
-                model.act(action);
-            }
-        }
-    }
-}
-
-/// Calls per second over the last second.
-#[derive(Debug, Default)]
-struct Rate {
-    /// Times, and calls up to then; the first one is at least a second old, if there is any that old.
-    samples: VecDeque<(u64, u64)>,
-    per_second: u64,
-}
-
-const SECOND_NS: u64 = 1_000_000_000;
-
-/// The rate of so many in some time, rounded; 0 in no time.
-fn per_second(count: u64, span_ns: u64) -> u64 {
-    let count = u128::from(count) * u128::from(SECOND_NS) + u128::from(span_ns) / 2;
-    count.checked_div(span_ns.into()).map_or(0, |rate| u64::try_from(rate).unwrap_or(u64::MAX))
-}
-
-/// Over a shorter time a rate says nothing.
-const SHORTEST_NS: u64 = 100_000_000;
-/// Samples closer together than this are one.
-const APART_NS: u64 = 30_000_000;
-
-impl Rate {
-    fn sample(&mut self, now_ns: u64, calls: u64) {
-        if self.samples.back().is_none_or(|&(then, _)| now_ns.saturating_sub(then) >= APART_NS) {
-            self.samples.push_back((now_ns, calls));
-        }
-        while self.samples.get(1).is_some_and(|&(then, _)| now_ns.saturating_sub(then) >= SECOND_NS) {
-            self.samples.pop_front();
-        }
-        let Some(&(then, before)) = self.samples.front() else { return };
-        let span = now_ns.saturating_sub(then);
-        if span >= SHORTEST_NS {
-            self.per_second = per_second(calls.saturating_sub(before), span);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rate_is_that_of_the_last_second() {
-        let mut rate = Rate::default();
-        for step in 0..=30 {
-            rate.sample(step * SECOND_NS / 10, step * 50);
-        }
-        assert_eq!(rate.per_second, 500);
-        for step in 31..=41 {
-            rate.sample(step * SECOND_NS / 10, 30 * 50);
-        }
-        assert_eq!(rate.per_second, 0);
-        assert!(rate.samples.len() < 40);
+        Msg::Key(key) => model.key(&key),
+        Msg::Mouse(mouse) => model.mouse(mouse),
     }
 }

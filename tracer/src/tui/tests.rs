@@ -1,8 +1,11 @@
 //! What the dashboard shows and how it answers to keys.
 
-use std::{sync::mpsc::sync_channel, thread};
+use std::{
+    sync::{Arc, mpsc::sync_channel},
+    thread,
+};
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ioctl_registry::DeviceKind;
 use ioctl_trace_ebpf::Counters;
 use proptest::prelude::*;
@@ -15,11 +18,15 @@ use ratatui::{
 
 use super::{
     Running,
-    calls::{CAPACITY, Scroll},
-    fixture::{FIONREAD, TIOCGWINSZ, call},
-    groups::SortBy,
-    model::{Mode, Model, Msg, Origin, Over, Pane, update},
+    config::Looks,
+    fixture::{FIONREAD, TIOCGWINSZ, call, decoder, image},
+    keymap::View,
+    model::{Mode, Model, Msg, Opening, Origin, Over, update},
     notices::Waiting,
+    outside::{Outputs, Outside},
+    sheet::Cell,
+    store::{Shared, Store},
+    stream::Standing,
     subject,
     theme::Theme,
     view::view,
@@ -29,6 +36,7 @@ use crate::{
     event::{Event, Outcome},
     recording::Closing,
     session::{SessionError, Status},
+    sink::jsonl::Jsonl,
     source::{Accounts, live::Wanted},
 };
 
@@ -37,16 +45,94 @@ const SECOND: u64 = 1_000_000_000;
 const EPOCH: i64 = 1_795_131_601_000_000_000;
 
 fn status(targets: Option<usize>, total: Counters) -> Status {
-    Status { accounts: Accounts { total, lost_per_cpu: Vec::new() }, targets }
+    Status { accounts: Accounts { total, lost_per_cpu: Vec::new() }, targets, in_flight: Vec::new() }
 }
 
-fn opened(origin: Origin, subject: &str, targets: Option<usize>, width: u16, height: u16) -> Model {
-    let (quiet, size) = (status(targets, Counters::default()), Size { width, height });
-    Model::new(origin, subject.to_owned(), Theme::new(true), WallClock::fixed(EPOCH), size, quiet, 0)
+/// A dashboard without a terminal: a model, and the store that it shows.
+struct Desk {
+    model: Model,
+    outside: Outside,
 }
 
-fn empty(width: u16, height: u16) -> Model {
-    opened(Origin::Live, "-p 4711", Some(2), width, height)
+/// Outputs that are JSON lines.
+fn outputs() -> Outputs {
+    Box::new(|path| {
+        let file = std::fs::File::create(path).map_err(|error| error.to_string())?;
+        Ok(Box::new(Jsonl::new(file, WallClock::fixed(EPOCH))))
+    })
+}
+
+fn outside(limit: usize) -> Outside {
+    let (out, _) = sync_channel(1);
+    Outside::new(Arc::new(Shared::new(Store::new(limit))), outputs(), out)
+}
+
+impl Desk {
+    fn opened(origin: Origin, subject: &str, targets: Option<usize>, (width, height): (u16, u16)) -> Self {
+        let opening = Opening {
+            origin,
+            subject: subject.to_owned(),
+            clock: WallClock::fixed(EPOCH),
+            decoder: decoder(),
+            looks: Looks::usual(true),
+        };
+        let size = Size { width, height };
+        let mut model = Model::new(opening, size, status(targets, Counters::default()), 0);
+        let outside = outside(64 << 20);
+        outside.refresh(&mut model);
+        Self { model, outside }
+    }
+
+    fn empty(width: u16, height: u16) -> Self {
+        Self::opened(Origin::Live, "-p 4711", Some(2), (width, height))
+    }
+
+    /// Thirty calls, after one and a half minutes.
+    fn live(width: u16, height: u16) -> Self {
+        let mut desk = Self::empty(width, height);
+        for round in 0..3 {
+            desk.tell(Msg::Tick((88 + round) * SECOND));
+            desk.calls(mixed());
+        }
+        let counters = Counters { seen: 31, recorded: 30, ..Counters::default() };
+        desk.tell(Msg::Status(status(Some(2), counters)));
+        desk.tell(Msg::Tick(91 * SECOND));
+        desk
+    }
+
+    fn calls(&mut self, events: Vec<Event>) {
+        self.outside.shared.store().add(events);
+        self.tell(Msg::News);
+    }
+
+    /// Takes a message, and a frame.
+    fn tell(&mut self, msg: Msg) {
+        update(&mut self.model, msg);
+        self.outside.refresh(&mut self.model);
+    }
+
+    fn press(&mut self, code: KeyCode) {
+        self.tell(Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+    }
+
+    fn keys(&mut self, script: &str) {
+        script.chars().for_each(|c| self.press(KeyCode::Char(c)));
+    }
+
+    fn click(&mut self, column: u16, row: u16) {
+        let kind = MouseEventKind::Down(MouseButton::Left);
+        self.tell(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+    }
+
+    fn screen(&self, width: u16, height: u16) -> Terminal<TestBackend> {
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
+        terminal.draw(|frame| view(&self.model, frame)).expect("drawn");
+        terminal
+    }
+
+    fn shot(&self) -> String {
+        self.screen(self.model.size.width, self.model.size.height).backend().to_string()
+    }
 }
 
 /// A little of everything that can be in a list.
@@ -74,81 +160,243 @@ fn mixed() -> Vec<Event> {
     ]
 }
 
-/// Thirty calls, after one and a half minutes.
-fn live(width: u16, height: u16) -> Model {
-    let mut model = empty(width, height);
-    for round in 0..3 {
-        update(&mut model, Msg::Tick((88 + round) * SECOND));
-        update(&mut model, Msg::Calls(mixed()));
+/// The sizes that every view is looked at in.
+const SIZES: [(u16, u16); 3] = [(80, 24), (140, 40), (40, 12)];
+
+#[test]
+fn every_view() {
+    for (width, height) in SIZES {
+        for (key, view) in ('1'..).zip(View::ALL) {
+            let mut desk = Desk::live(width, height);
+            desk.tell(Msg::InFlight(inside()));
+            desk.keys(&key.to_string());
+            assert_eq!(desk.model.view, view);
+            let name = view.title().to_lowercase().replace(' ', "_");
+            insta::assert_snapshot!(format!("{name}_{width}x{height}"), desk.shot());
+        }
     }
-    let counters = Counters { seen: 31, recorded: 30, ..Counters::default() };
-    update(&mut model, Msg::Status(status(Some(2), counters)));
-    update(&mut model, Msg::Tick(91 * SECOND));
-    model
 }
 
-fn screen(model: &Model, width: u16, height: u16) -> Terminal<TestBackend> {
-    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
-    terminal.draw(|frame| view(model, frame)).expect("drawn");
-    terminal
+/// Two calls inside the kernel.
+fn inside() -> Vec<Event> {
+    let running = |start: u64, took| call(start).took(took).outcome(Outcome::Running);
+    vec![
+        running(1, 12 * SECOND).task("hung", 666, 667).file(3, DeviceKind::Char, "/dev/vendor0").event(),
+        running(13 * SECOND, 4_000).event(),
+    ]
 }
 
-fn shot(model: &Model) -> String {
-    screen(model, model.size.width, model.size.height).backend().to_string()
-}
+/// `_IOWR('V', 28, struct v4l2_control)`.
+const VIDIOC_S_CTRL: u32 = 0xc008_561c;
 
-fn press(model: &mut Model, code: KeyCode) {
-    update(model, Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)));
-}
-
-fn keys(model: &mut Model, script: &str) {
-    script.chars().for_each(|c| press(model, KeyCode::Char(c)));
+/// Calls with arguments: one that failed, one that changed what it was given, one that answered.
+fn with_arguments() -> Vec<Event> {
+    let at = 0x7ffe_0000_1000;
+    let control = |value: u8| image(at, &[0, 9, 0x98, 0, value, 0, 0, 0]);
+    let camera = |n| call(n).request(VIDIOC_S_CTRL).file(3, DeviceKind::Char, "/dev/video0");
+    vec![
+        camera(0).given(at, control(1)).fails(22).event(),
+        camera(1).given(at, control(1)).returned(at, control(7)).event(),
+        call(2).request(TIOCGWINSZ).returned(at, image(at, &[24, 0, 80, 0, 0, 0, 0, 0])).event(),
+    ]
 }
 
 #[test]
-fn live_views() {
-    for (width, height) in [(80, 24), (120, 40), (40, 12), (60, 18)] {
-        insta::assert_snapshot!(format!("live_{width}x{height}"), shot(&live(width, height)));
+fn the_detail_of_a_call() {
+    for (width, height) in SIZES {
+        let mut desk = Desk::empty(width, height);
+        desk.calls(with_arguments());
+        desk.press(KeyCode::Enter);
+        assert!(desk.model.detail.is_some());
+        if desk.model.areas(desk.model.size).both() {
+            assert!(!desk.model.in_detail(), "the list keeps the keys");
+            desk.press(KeyCode::Enter);
+        }
+        desk.keys("jjjjj");
+        insta::assert_snapshot!(format!("detail_{width}x{height}"), desk.shot());
+        desk.press(KeyCode::Tab);
+        assert!(!desk.model.in_detail());
+        desk.press(KeyCode::Esc);
+        assert!(desk.model.detail.is_none());
     }
+}
+
+#[test]
+fn fields_fold_and_light_their_bytes() {
+    let mut desk = Desk::empty(100, 40);
+    desk.calls(with_arguments());
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Enter);
+    desk.keys("jjjjj");
+    let lit = |desk: &Desk| {
+        let terminal = desk.screen(100, 40);
+        let found = desk.model.theme.found.bg;
+        terminal.backend().buffer().content().iter().filter(|cell| Some(cell.bg) == found).count()
+    };
+    // Two bytes, in digits and as text.
+    assert_eq!(lit(&desk), 2 * 2 + 2, "{}", desk.shot());
+    let lines = desk.model.page.as_ref().expect("shown").lines.len();
+    desk.keys("hh");
+    assert_eq!(desk.model.page.as_ref().expect("shown").lines.len(), lines - 4, "the struct is folded");
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.model.page.as_ref().expect("shown").lines.len(), lines);
+    desk.keys("G");
+    let detail = desk.model.detail.as_ref().expect("open");
+    assert_eq!(detail.cursor, lines - 1, "no further than the end");
+}
+
+#[test]
+fn changes_are_marked() {
+    let mut desk = Desk::empty(120, 40);
+    desk.calls(with_arguments());
+    desk.press(KeyCode::Enter);
+    desk.keys("k");
+    let shown = desk.shot();
+    assert!(shown.contains("before → after") && shown.contains("→ 7"), "{shown}");
+}
+
+#[test]
+fn filters_show_what_matches() {
+    let mut desk = Desk::live(100, 30);
+    desk.keys("ferrno == en");
+    desk.press(KeyCode::Tab);
+    insta::assert_snapshot!("filter_completed", desk.shot());
+    desk.press(KeyCode::Backspace);
+    desk.keys("!");
+    insta::assert_snapshot!("filter_mistaken", desk.shot());
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.model.mode, Mode::Prompt, "a mistake is not taken");
+    desk.press(KeyCode::Esc);
+    desk.keys("ferrno == ENOTTY");
+    desk.press(KeyCode::Enter);
+    assert_eq!((desk.model.sheet.count, desk.model.sheet.rows.len()), (3, 3));
+    assert!(desk.shot().contains("filter: errno == ENOTTY") && desk.shot().contains("3 of 30 match"));
+    desk.calls(mixed());
+    assert_eq!(desk.model.sheet.count, 4, "it goes on");
+    desk.press(KeyCode::Esc);
+    assert_eq!(desk.model.sheet.count, 40);
+}
+
+#[test]
+fn filters_come_from_what_is_under_the_cursor() {
+    let mut desk = Desk::live(100, 30);
+    let text = |desk: &Desk| desk.model.sieve.as_ref().map(|sieve| sieve.text.clone()).unwrap_or_default();
+    desk.keys("k=");
+    assert_eq!((text(&desk).as_str(), desk.model.sheet.count), ("request == TCGETS", 21));
+    desk.press(KeyCode::Esc);
+    desk.keys("o");
+    assert_eq!(text(&desk), "pid == 4711 && fd == 33");
+    // Every row of every table leads to as many calls as it says.
+    for (key, column) in [('2', "calls"), ('3', "calls"), ('4', "calls"), ('7', "calls")] {
+        let mut desk = Desk::live(140, 30);
+        desk.keys(&key.to_string());
+        for row in 0..desk.model.sheet.count {
+            desk.keys(&key.to_string());
+            desk.press(KeyCode::Home);
+            desk.keys(&"j".repeat(row));
+            let heading = desk.model.sheet.headings.iter().position(|h| h.title == column).expect("shown");
+            let Cell::Text(calls, _) = &desk.model.sheet.rows[row].cells[heading] else { panic!("no text") };
+            let calls: usize = calls.parse().expect("a number");
+            desk.keys("=");
+            assert_eq!(desk.model.view, View::Stream);
+            assert_eq!(desk.model.sheet.count, calls, "{key} {row}: {}", text(&desk));
+        }
+    }
+    let mut desk = Desk::empty(100, 40);
+    desk.calls(with_arguments());
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Enter);
+    desk.keys("jjjjj=");
+    assert_eq!((text(&desk).as_str(), desk.model.sheet.count), ("arg.ws_col == 80", 1));
+    desk.press(KeyCode::Tab);
+    desk.keys("&");
+    assert_eq!(text(&desk), "(arg.ws_col == 80) && request == TIOCGWINSZ");
+}
+
+#[test]
+fn what_is_shown_is_saved() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("saved.jsonl");
+    let mut desk = Desk::live(100, 30);
+    desk.model.filter("ret < 0");
+    desk.tell(Msg::News);
+    desk.keys("W");
+    assert!(desk.shot().contains("save these calls to: ioctl-trace-234132.jsonl"), "{}", desk.shot());
+    let path = file.to_str().expect("text");
+    desk.press(KeyCode::End);
+    (0..40).for_each(|_| desk.press(KeyCode::Backspace));
+    desk.keys(path);
+    desk.press(KeyCode::Enter);
+    desk.outside.finish();
+    let lines = std::fs::read_to_string(&file).expect("written");
+    assert_eq!(lines.lines().count(), 9);
+    desk.tell(Msg::News);
+    assert!(desk.shot().contains("9 calls are in `"), "{}", desk.shot());
+    desk.keys("W");
+    desk.keys("/nowhere/");
+    desk.press(KeyCode::Enter);
+    assert!(desk.shot().contains("No such file"), "{}", desk.shot());
+}
+
+#[test]
+fn searches_and_jumps_find_calls() {
+    let mut desk = Desk::live(100, 30);
+    desk.keys("E");
+    assert_eq!(desk.model.sheet.selected, Some(26), "the last error");
+    desk.keys("EE");
+    assert_eq!(desk.model.sheet.selected, Some(23));
+    desk.keys("e");
+    assert_eq!(desk.model.sheet.selected, Some(25));
+    desk.keys("[");
+    assert_eq!(desk.model.sheet.selected, Some(23), "the same request");
+    desk.keys("/vendor");
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.model.sheet.selected, Some(24));
+    desk.keys("N");
+    assert_eq!(desk.model.sheet.selected, Some(14));
+    let marked = desk.screen(100, 30);
+    let found = desk.model.theme.found.bg;
+    let cells = marked.backend().buffer().content().iter().filter(|cell| Some(cell.bg) == found).count();
+    assert_eq!(cells, 2 * "vendor".len(), "in both rows that are seen");
+    desk.keys("NN");
+    assert_eq!(desk.model.sheet.selected, Some(4));
+    assert!(desk.shot().contains("no further call with `vendor`"), "{}", desk.shot());
+    desk.keys("}");
+    assert!(desk.model.sheet.selected > Some(4), "the same descriptor");
 }
 
 #[test]
 fn nothing_has_come_yet() {
-    insta::assert_snapshot!(shot(&empty(80, 24)));
+    insta::assert_snapshot!(Desk::empty(80, 24).shot());
 }
 
 #[test]
 fn a_held_picture() {
-    let mut model = live(80, 24);
-    keys(&mut model, " ");
-    let before = shot(&model);
-    update(&mut model, Msg::Calls(mixed()));
-    update(&mut model, Msg::Tick(92 * SECOND));
-    let after = shot(&model);
-    assert_eq!(
-        before.lines().skip(2).collect::<Vec<_>>(),
-        after.lines().skip(2).collect::<Vec<_>>(),
-        "list and table hold"
-    );
+    let mut desk = Desk::live(80, 24);
+    desk.keys(" ");
+    let before = desk.shot();
+    desk.calls(mixed());
+    desk.tell(Msg::Tick(92 * SECOND));
+    let after = desk.shot();
+    let list = |shot: &str| shot.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(list(&before), list(&after), "the list holds");
     insta::assert_snapshot!(after);
-    keys(&mut model, "p");
-    assert!(model.held.is_none());
-    assert_eq!(model.picture().calls.len(), 40, "what came meanwhile is there");
+    desk.keys("2");
+    assert!(desk.shot().contains("12"), "the table is that of the same moment");
+    desk.keys("1p");
+    assert!(desk.model.held.is_none());
+    assert_eq!((desk.model.picture.calls.len(), desk.model.calls), (40, 40), "what came meanwhile is there");
 }
 
 #[test]
 fn losses_are_loud() {
-    let lossy = || {
-        status(
-            None,
-            Counters { seen: 5_000, recorded: 30, lost_ring: 4_711, lost_slot: 3, ..Counters::default() },
-        )
-    };
+    let counters =
+        Counters { seen: 5_000, recorded: 30, lost_ring: 4_711, lost_slot: 3, ..Counters::default() };
     for (width, height) in [(80, 24), (40, 12)] {
-        let mut model = live(width, height);
-        update(&mut model, Msg::Status(lossy()));
-        insta::assert_snapshot!(format!("losses_{width}x{height}"), shot(&model));
-        let terminal = screen(&model, width, height);
+        let mut desk = Desk::live(width, height);
+        desk.tell(Msg::Status(status(None, counters)));
+        insta::assert_snapshot!(format!("losses_{width}x{height}"), desk.shot());
+        let terminal = desk.screen(width, height);
         let cell = terminal.backend().buffer().cell((1, 2)).expect("on the screen").clone();
         assert_eq!((cell.symbol(), cell.bg), ("4", Color::Red));
     }
@@ -156,44 +404,49 @@ fn losses_are_loud() {
 
 #[test]
 fn help_shows_every_key() {
-    let mut model = live(80, 24);
-    keys(&mut model, "?");
-    insta::assert_snapshot!("help_80x24", shot(&model));
-    let mut model = live(40, 12);
-    keys(&mut model, "hjj");
-    assert_eq!(model.mode, Mode::Help(2));
-    insta::assert_snapshot!("help_40x12", shot(&model));
-    keys(&mut model, "G");
-    assert_eq!(model.mode, Mode::Help(11), "the last line is at the bottom");
-    press(&mut model, KeyCode::Esc);
-    assert_eq!(model.mode, Mode::Watch);
-    press(&mut model, KeyCode::F(1));
-    keys(&mut model, "q");
-    assert!(model.mode == Mode::Watch && !model.quit, "q closes the help first");
+    let mut desk = Desk::live(80, 24);
+    desk.keys("?");
+    insta::assert_snapshot!("help_80x24", desk.shot());
+    let mut desk = Desk::live(40, 12);
+    desk.keys("?jj");
+    assert_eq!(desk.model.mode, Mode::Help(2));
+    insta::assert_snapshot!("help_40x12", desk.shot());
+    desk.keys("G");
+    let last = desk.model.keymap.bindings().len() - 10;
+    assert_eq!(desk.model.mode, Mode::Help(last), "the last line is at the bottom");
+    desk.press(KeyCode::Esc);
+    assert_eq!(desk.model.mode, Mode::Watch);
+    desk.press(KeyCode::F(1));
+    desk.keys("q");
+    assert!(desk.model.mode == Mode::Watch && !desk.model.quit, "q closes the help first");
 }
 
 #[test]
 fn the_end_of_every_process() {
-    let mut model = live(80, 24);
-    update(&mut model, Msg::Over(Over::Complete(Accounts::default())));
-    update(&mut model, Msg::Tick(500 * SECOND));
-    insta::assert_snapshot!(shot(&model));
-    assert!(!model.quit, "the picture stays");
-    assert_eq!((model.elapsed_s(), model.rate()), (91, 0), "time stops");
-    keys(&mut model, "q");
-    assert!(model.quit);
+    let mut desk = Desk::live(80, 24);
+    desk.tell(Msg::Over(Over::Complete(Accounts::default())));
+    desk.tell(Msg::Tick(500 * SECOND));
+    insta::assert_snapshot!(desk.shot());
+    assert!(!desk.model.quit, "the picture stays");
+    assert_eq!((desk.model.elapsed_s(), desk.model.rate()), (91, 0), "time stops");
+    desk.keys("y");
+    desk.tell(Msg::Tick(501 * SECOND));
+    assert!(desk.shot().contains("copied as text"), "but not for what is said: {}", desk.shot());
+    desk.keys("q");
+    assert!(desk.model.quit);
 }
 
 /// A recording of ten calls, up to its end.
-fn played(width: u16, height: u16, over: Over) -> Model {
-    let mut model = opened(Origin::Recording, "replay run.iotrace", None, width, height);
-    update(&mut model, Msg::Tick(3 * SECOND));
-    update(&mut model, Msg::Calls(mixed()));
-    update(&mut model, Msg::Tick(4 * SECOND));
+fn played(width: u16, height: u16, over: Over) -> Desk {
+    let mut desk = Desk::opened(Origin::Recording, "replay run.iotrace", None, (width, height));
+    desk.tell(Msg::Tick(3 * SECOND));
+    desk.calls(mixed());
+    desk.tell(Msg::Tick(4 * SECOND));
+    let model = &desk.model;
     assert_eq!((model.elapsed_s(), model.rate()), (61, 0), "from the first call to the end of the last");
-    update(&mut model, Msg::Over(over));
-    update(&mut model, Msg::Tick(500 * SECOND));
-    model
+    desk.tell(Msg::Over(over));
+    desk.tell(Msg::Tick(500 * SECOND));
+    desk
 }
 
 #[test]
@@ -201,108 +454,165 @@ fn a_recording_has_its_own_time_and_end() {
     let closing =
         Closing { seen: 2_011, filtered: 1_000, delivered: 10, lost: 1_000, elapsed_ns: 5 * SECOND };
     let whole = Over::Played { closing: Some(closing), cut: None, damaged: 0 };
-    let model = played(80, 24, whole.clone());
-    assert_eq!((model.elapsed_s(), model.rate()), (5, 2), "the recording says how long it took");
-    insta::assert_snapshot!("recording_80x24", shot(&model));
-    insta::assert_snapshot!("recording_40x12", shot(&played(40, 12, whole)));
+    let desk = played(80, 24, whole.clone());
+    assert_eq!((desk.model.elapsed_s(), desk.model.rate()), (5, 2), "the recording says how long it took");
+    insta::assert_snapshot!("recording_80x24", desk.shot());
+    insta::assert_snapshot!("recording_40x12", played(40, 12, whole).shot());
     let cut = Over::Played { closing: None, cut: Some("it stops inside a frame".to_owned()), damaged: 3 };
-    let shown = shot(&played(120, 40, cut));
+    let mut desk = played(120, 40, cut);
+    let shown = desk.shot();
     assert!(shown.contains("THE RECORDING'S END IS MISSING: it stops inside a frame"), "{shown}");
     assert!(shown.contains("3 RECORDS COULD NOT BE READ") && shown.contains("0 lost"), "{shown}");
+    desk.keys("5");
+    assert!(desk.shot().contains("a recording has no calls that are inside the kernel now"));
 }
 
 #[test]
 fn an_output_that_breaks_is_said() {
-    let mut model = live(80, 24);
-    update(
-        &mut model,
-        Msg::Over(Over::Failed("cannot write the output: No space left on device".to_owned())),
-    );
-    assert!(shot(&model).contains("TRACING ENDED: cannot write the output: No space left on device"));
+    let mut desk = Desk::live(80, 24);
+    desk.tell(Msg::Over(Over::Failed("cannot write the output: No space left on device".to_owned())));
+    let shown = desk.shot();
+    assert!(shown.contains("TRACING ENDED: cannot write the output: No space left on device"), "{shown}");
 }
 
 #[test]
 fn log_lines_are_shown_for_a_while() {
-    let mut model = live(80, 24);
+    let mut desk = Desk::live(80, 24);
     let lines = ["first".to_owned(), "kernel: second\x1b[2J".to_owned()].into();
-    update(&mut model, Msg::Notices(Waiting { lines, dropped: 3 }));
-    let shown = shot(&model);
+    desk.tell(Msg::Notices(Waiting { lines, dropped: 3 }));
+    let shown = desk.shot();
     assert!(shown.contains("kernel: second\\033[2J  (and 4 more)"), "{shown}");
-    update(&mut model, Msg::Tick(107 * SECOND));
-    assert!(model.notice.is_none());
+    desk.tell(Msg::Tick(107 * SECOND));
+    assert!(desk.model.notice.is_none());
 }
 
 #[test]
-fn scrolling_leaves_the_end_and_comes_back() {
-    let mut model = live(80, 24);
-    let page = model.areas(model.size).rows(Pane::Calls);
-    keys(&mut model, "kk");
-    assert_eq!(model.scroll, Scroll::At(30 - page as u64 - 2));
-    update(&mut model, Msg::Calls(mixed()));
-    assert_eq!(model.scroll, Scroll::At(30 - page as u64 - 2), "new calls do not move it");
-    assert!(shot(&model).contains("12 more below, G follows"));
-    keys(&mut model, "G");
-    assert_eq!(model.scroll, Scroll::Follow);
-    press(&mut model, KeyCode::PageUp);
-    press(&mut model, KeyCode::Home);
-    assert_eq!(model.scroll, Scroll::At(0));
-    press(&mut model, KeyCode::End);
-    press(&mut model, KeyCode::PageUp);
-    press(&mut model, KeyCode::PageDown);
-    assert_eq!(model.scroll, Scroll::Follow, "the end is reached");
+fn moving_leaves_the_end_and_comes_back() {
+    let mut desk = Desk::live(80, 24);
+    let page = desk.model.list_size().1 as u64;
+    desk.keys("kkk");
+    assert_eq!(desk.model.standing, Standing { cursor: Some(27), top: 30 - page });
+    desk.calls(mixed());
+    assert_eq!(desk.model.sheet.selected, Some(27), "new calls do not move it");
+    assert!(desk.shot().contains("10 more below, G follows"), "{}", desk.shot());
+    desk.keys("G");
+    assert_eq!(desk.model.standing, Standing::default());
+    desk.press(KeyCode::PageUp);
+    desk.press(KeyCode::Home);
+    assert_eq!(desk.model.sheet.selected, Some(0));
+    desk.press(KeyCode::End);
+    desk.press(KeyCode::PageUp);
+    desk.press(KeyCode::PageDown);
+    assert_eq!(desk.model.standing, Standing::default(), "the end is reached");
 }
 
 #[test]
-fn keys_sort_switch_and_maximise() {
-    let mut model = live(80, 24);
-    keys(&mut model, "s");
-    assert_eq!(model.order.by, SortBy::Mean);
-    keys(&mut model, "<<r");
-    assert_eq!((model.order.by, model.order.reversed), (SortBy::Errors, true));
-    press(&mut model, KeyCode::Tab);
-    assert_eq!(model.focus, Pane::Groups);
-    keys(&mut model, "j");
-    assert_eq!((model.groups_top, model.scroll), (1, Scroll::Follow), "the table has the keys");
-    press(&mut model, KeyCode::Enter);
-    insta::assert_snapshot!(shot(&model));
-    keys(&mut model, "1");
-    assert_eq!((model.focus, model.maximised), (Pane::Calls, true));
-    assert_eq!(model.areas(model.size).groups.height, 0);
-    press(&mut model, KeyCode::Esc);
-    assert!(!model.maximised);
-    keys(&mut model, "22");
-    assert_eq!((model.focus, model.maximised), (Pane::Groups, false));
+fn keys_sort_tables_and_move_in_them() {
+    let mut desk = Desk::live(80, 24);
+    let title = |desk: &Desk| {
+        let order = desk.model.sheet.order.expect("sorted").column;
+        desk.model.sheet.headings.iter().find(|h| h.column == order).map_or("", |h| h.title)
+    };
+    desk.keys("2");
+    assert_eq!(title(&desk), "total");
+    desk.keys("<<");
+    assert_eq!(title(&desk), "per s");
+    desk.keys("<r");
+    assert_eq!((title(&desk), desk.model.order().reversed), ("calls", true));
+    let first = desk.model.sheet.selected;
+    desk.keys("j");
+    assert_eq!(desk.model.sheet.cursor, Some(1));
+    let second = desk.model.sheet.selected;
+    desk.keys("r");
+    assert_ne!(first, second);
+    assert_eq!(desk.model.sheet.cursor, Some(0), "from the top in a new order");
+    desk.press(KeyCode::End);
+    let last = desk.model.sheet.selected;
+    desk.press(KeyCode::Tab);
+    desk.press(KeyCode::BackTab);
+    assert_eq!(desk.model.sheet.selected, last, "each table keeps its place");
+}
+
+#[test]
+fn processes_fold() {
+    let mut desk = Desk::live(80, 24);
+    desk.calls(vec![call(0).task("helper", 4711, 4712).event()]);
+    desk.keys("4");
+    let rows = desk.model.sheet.count;
+    assert_eq!(rows, 3 + 2, "threads are shown of a process that has several");
+    desk.keys("h");
+    assert_eq!(desk.model.sheet.count, rows - 2);
+    desk.press(KeyCode::Enter);
+    desk.keys("jh");
+    assert_eq!((desk.model.sheet.count, desk.model.sheet.cursor), (rows - 2, Some(0)), "with its threads");
+}
+
+#[test]
+fn the_mouse_chooses_views_rows_and_columns() {
+    let mut desk = Desk::live(80, 24);
+    desk.click(12, 2);
+    assert_eq!(desk.model.view, View::Requests);
+    let heading = *desk.model.sheet.headings.iter().find(|h| h.title == "calls").expect("shown");
+    desk.click(heading.x, 4);
+    assert_eq!(desk.model.order().column, heading.column);
+    desk.click(heading.x, 4);
+    assert!(desk.model.order().reversed, "the other way round");
+    desk.click(3, 7);
+    assert_eq!(desk.model.sheet.cursor, Some(2));
+    desk.keys("1");
+    desk.click(3, 8);
+    assert_eq!(desk.model.sheet.cursor, Some(desk.model.sheet.top + 3));
+    let kind = MouseEventKind::ScrollUp;
+    desk.tell(Msg::Mouse(MouseEvent { kind, column: 3, row: 8, modifiers: KeyModifiers::NONE }));
+    assert_eq!(desk.model.sheet.cursor, Some(desk.model.sheet.top));
+    for (column, row) in [(79, 23), (0, 0), (200, 200), (79, 2)] {
+        desk.click(column, row);
+    }
+}
+
+#[test]
+fn the_heat_map_shows_more_or_less_time() {
+    let mut desk = Desk::live(80, 24);
+    desk.keys("6");
+    assert!(desk.shot().contains("1 s a column"), "{}", desk.shot());
+    desk.keys("+");
+    assert!(desk.shot().contains("2 s a column"), "{}", desk.shot());
+    desk.keys("----");
+    assert!(desk.shot().contains("0.25 s a column"), "{}", desk.shot());
 }
 
 #[test]
 fn clearing_keeps_the_totals() {
-    let mut model = live(80, 24);
-    keys(&mut model, " kc");
-    assert_eq!((model.picture().calls.len(), model.picture().groups.len()), (0, 0));
-    keys(&mut model, " ");
-    assert_eq!((model.picture().calls.len(), model.calls, model.failed), (0, 30, 9));
+    let mut desk = Desk::live(80, 24);
+    desk.keys(" kc");
+    assert_eq!((desk.model.picture.calls.len(), desk.model.sheet.count), (0, 0));
+    desk.keys(" ");
+    assert_eq!((desk.model.picture.calls.len(), desk.model.calls, desk.model.failed), (0, 30, 9));
+    desk.keys("2");
+    assert_eq!(desk.model.sheet.count, 0);
 }
 
 #[test]
 fn leaving() {
-    let mut model = live(80, 24);
-    update(&mut model, Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
-    assert!(model.quit);
-    let mut model = live(80, 24);
-    keys(&mut model, "?");
-    update(&mut model, Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));
-    assert!(model.quit, "even from the help");
-    let mut model = live(80, 24);
-    update(&mut model, Msg::Quit);
-    assert!(model.quit);
+    let ctrl_c = || Msg::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+    let mut desk = Desk::live(80, 24);
+    desk.tell(ctrl_c());
+    assert!(desk.model.quit);
+    let mut desk = Desk::live(80, 24);
+    desk.keys("?");
+    desk.tell(ctrl_c());
+    assert!(desk.model.quit, "even from the help");
+    let mut desk = Desk::live(80, 24);
+    desk.tell(Msg::Quit);
+    assert!(desk.model.quit);
 }
 
 #[test]
 fn only_what_changes_is_drawn() {
-    let mut model = live(80, 24);
+    let mut model = Desk::live(80, 24).model;
     model.dirty = false;
     update(&mut model, Msg::Tick(91 * SECOND + 1));
-    press(&mut model, KeyCode::Char('z'));
+    update(&mut model, Msg::Key(KeyEvent::new(KeyCode::Char('Z'), KeyModifiers::NONE)));
     let unchanged = model.status.clone();
     update(&mut model, Msg::Status(unchanged));
     assert!(!model.dirty);
@@ -311,18 +621,19 @@ fn only_what_changes_is_drawn() {
 }
 
 #[test]
-fn dropped_rows_are_said() {
-    let mut model = live(120, 40);
-    let many = (0..CAPACITY as u64).map(|n| call(n).event()).collect();
-    update(&mut model, Msg::Calls(many));
-    assert!(shot(&model).contains("last 10,000 kept, 30 older dropped"), "{}", shot(&model));
+fn what_is_dropped_is_said() {
+    let mut desk = Desk::live(120, 40);
+    desk.outside = outside(100_000);
+    (0..40).for_each(|_| desk.calls((0..10).map(|n| call(n).event()).collect()));
+    let shown = desk.shot();
+    assert!(shown.contains(" of 97 KiB, ") && shown.contains(" older dropped"), "{shown}");
 }
 
 #[test]
 fn results_are_coloured_unless_colours_are_off() {
-    let mut model = live(80, 24);
-    let find = |model: &Model| {
-        let terminal = screen(model, 80, 24);
+    let mut desk = Desk::live(80, 24);
+    let find = |desk: &Desk| {
+        let terminal = desk.screen(80, 24);
         let buffer = terminal.backend().buffer().clone();
         let row = |y| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>();
         let y = (0..24).find(|&y| row(y).contains("ENOTTY")).expect("a call that failed");
@@ -330,11 +641,35 @@ fn results_are_coloured_unless_colours_are_off() {
         let x = x.and_then(|x| u16::try_from(x).ok()).expect("its result");
         (buffer[(x, y)].fg, buffer[(x, y)].modifier, buffer)
     };
-    assert_eq!(find(&model).0, Color::Red);
-    model.theme = Theme::new(false);
-    let (color, modifier, buffer) = find(&model);
+    assert_eq!(find(&desk).0, Color::Red);
+    desk.model.theme = Theme::new(false);
+    let (color, modifier, buffer) = find(&desk);
     assert_eq!((color, modifier), (Color::Reset, Modifier::BOLD));
     assert!(buffer.content().iter().all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset));
+}
+
+#[test]
+fn ascii_is_enough() {
+    for view in View::ALL {
+        let mut desk = Desk::live(100, 30);
+        desk.model.ascii = true;
+        desk.tell(Msg::InFlight(inside()));
+        desk.model.view = view;
+        desk.tell(Msg::News);
+        assert!(desk.shot().is_ascii(), "{}", desk.shot());
+    }
+}
+
+#[test]
+fn every_theme_shows_every_view() {
+    for (theme, view) in Theme::ALL.into_iter().flat_map(|theme| View::ALL.map(|view| (theme, view))) {
+        let mut desk = Desk::live(80, 24);
+        desk.model.theme = theme;
+        assert_eq!(Theme::named(theme.name), Some(theme));
+        desk.model.view = view;
+        desk.tell(Msg::News);
+        desk.shot();
+    }
 }
 
 fn any_msg() -> impl Strategy<Value = Msg> {
@@ -347,15 +682,34 @@ fn any_msg() -> impl Strategy<Value = Msg> {
         KeyCode::End,
         KeyCode::Tab,
         KeyCode::Enter,
+        KeyCode::Enter,
         KeyCode::Esc,
+        KeyCode::Esc,
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::BackTab,
         KeyCode::F(1),
     ]);
-    let letters = prop::sample::select("qphjkgGsrc<>12? ".chars().map(KeyCode::Char).collect::<Vec<_>>());
-    let key = prop_oneof![named, letters, any::<char>().prop_map(KeyCode::Char)];
+    let letters = prop::sample::select(
+        "qphjklgGsrczyYCf/nN=&oeE[]{}<>+-1234567? ".chars().map(KeyCode::Char).collect::<Vec<_>>(),
+    );
+    let key = prop_oneof![
+        named,
+        letters,
+        any::<char>().prop_filter("files", |c| !"wW".contains(*c)).prop_map(KeyCode::Char)
+    ];
     let ctrl = prop_oneof![4 => Just(KeyModifiers::NONE), 1 => Just(KeyModifiers::CONTROL)];
     prop_oneof![
         6 => (key, ctrl).prop_map(|(code, modifiers)| Msg::Key(KeyEvent::new(code, modifiers))),
-        3 => prop::collection::vec(any_call(), 0..40).prop_map(Msg::Calls),
+        1 => (0_u16..210, 0_u16..70, 0_u8..3).prop_map(|(column, row, kind)| {
+            let kind = match kind {
+                0 => MouseEventKind::ScrollUp,
+                1 => MouseEventKind::ScrollDown,
+                _ => MouseEventKind::Down(MouseButton::Left),
+            };
+            Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
+        }),
+        1 => prop::collection::vec(any_call(), 0..9).prop_map(Msg::InFlight),
         1 => (1_u16..=200, 1_u16..=60).prop_map(|(width, height)| Msg::Resize(Size { width, height })),
         1 => any::<u64>().prop_map(Msg::Tick),
         1 => (any::<u32>(), any::<u32>(), prop::option::of(0_usize..9)).prop_map(|(lost, seen, targets)| {
@@ -374,41 +728,61 @@ fn any_call() -> impl Strategy<Value = Event> {
         Just(Outcome::Ended),
         Just(Outcome::Running),
     ];
-    (any::<[u32; 3]>(), any::<u64>(), any::<u64>(), any::<String>(), any::<String>(), outcome).prop_map(
-        |([request, pid, tid], start, took, comm, path, outcome)| {
-            let made = call(start).request(request % 0x6000).took(took).outcome(outcome);
-            made.task(&comm, pid, tid).file(tid.cast_signed(), DeviceKind::Char, &path).event()
-        },
+    let requests = prop_oneof![
+        (0_u32..0x6000).boxed(),
+        prop::sample::select(vec![VIDIOC_S_CTRL, TIOCGWINSZ, 0xc00c_6400, 0x8927, 0xc0de_ad00]).boxed()
+    ];
+    let memory = prop::collection::vec(any::<u8>(), 0..300);
+    let arg = prop_oneof![Just(0_u64), Just(0x1000), any::<u64>()];
+    (
+        requests,
+        any::<[u32; 2]>(),
+        any::<[u64; 2]>(),
+        any::<[String; 2]>(),
+        outcome,
+        (arg, memory.clone(), memory),
     )
+        .prop_map(|(request, [pid, tid], [start, took], [comm, path], outcome, (arg, input, output))| {
+            let made = call(start).request(request).took(took).outcome(outcome);
+            let made = made.given(arg, image(arg, &input)).returned(arg, image(arg, &output));
+            made.task(&comm, pid, tid).file(tid.cast_signed(), DeviceKind::Char, &path).event()
+        })
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
     #[test]
     fn nothing_that_happens_breaks_the_screen(
-        script in prop::collection::vec(any_msg(), 1..40),
+        script in prop::collection::vec((any_msg(), prop::collection::vec(any_call(), 0..20)), 1..40),
         (width, height) in (1_u16..=200, 1_u16..=60),
     ) {
-        let mut model = empty(width, height);
-        for msg in script {
-            update(&mut model, msg);
-            let Size { width, height } = model.size;
+        let mut desk = Desk::empty(width, height);
+        // So little room that calls are dropped.
+        desk.outside = outside(30_000);
+        for (msg, calls) in script {
+            desk.calls(calls);
+            desk.tell(msg);
+            let Size { width, height } = desk.model.size;
             let control = |c: char| c.is_control();
-            let own = screen(&model, width, height);
+            let own = desk.screen(width, height);
             prop_assert!(own.backend().buffer().content().iter().all(|cell| !cell.symbol().contains(control)));
         }
         // The terminal may have another size than the model was told.
-        screen(&model, width, height);
+        desk.screen(width, height);
     }
 }
 
 #[test]
 fn the_smallest_screens_are_drawn() {
     for (width, height) in [(1, 1), (1, 60), (200, 1), (2, 3), (5, 5), (39, 7)] {
-        let mut model = live(width, height);
-        screen(&model, width, height);
-        keys(&mut model, "?j");
-        screen(&model, width, height);
+        for view in View::ALL {
+            let mut desk = Desk::live(width, height);
+            desk.model.view = view;
+            desk.tell(Msg::News);
+            desk.screen(width, height);
+            desk.keys("?j");
+            desk.screen(width, height);
+        }
     }
 }
 
@@ -417,7 +791,7 @@ fn leaving_takes_what_still_comes() {
     let (out, messages) = sync_channel(1);
     let session = thread::spawn(move || {
         for n in 0..200 {
-            out.send(Msg::Calls(vec![call(n).event()])).expect("the dashboard is still there");
+            out.send(Msg::Tick(n)).expect("the dashboard is still there");
         }
         Err(SessionError::NoProcess(7))
     });

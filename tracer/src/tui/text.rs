@@ -92,6 +92,20 @@ impl fmt::Display for Short {
     }
 }
 
+/// A number of bytes, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Bytes(pub usize);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes @ 0..1_024 => write!(f, "{bytes} B"),
+            bytes @ 1_024..1_048_576 => write!(f, "{} KiB", bytes / 1_024),
+            bytes => write!(f, "{} MiB", bytes / 1_048_576),
+        }
+    }
+}
+
 /// Seconds as `00:01:23`.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(pub u64);
@@ -128,6 +142,7 @@ mod tests {
             short.map(|n| Short(n).to_string()),
             ["999,999", "1.00M", "45.6M", "123M", "1.00G", "18.4E"]
         );
+        assert_eq!([7, 2_047, 64 << 20].map(|n| Bytes(n).to_string()), ["7 B", "1 KiB", "64 MiB"]);
         assert_eq!(Clock(3_723).to_string(), "01:02:03");
     }
 

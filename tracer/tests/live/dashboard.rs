@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::trace::{Running, exerciser, have_root, ioctl_trace, run, until};
+use crate::trace::{Running, events, exerciser, have_root, ioctl_trace, run, until};
 
 /// A terminal of its own, gone when out of sight.
 struct Terminal {
@@ -78,7 +78,7 @@ fn it_shows_calls_obeys_keys_and_restores_the_terminal() {
     let load = Running::start(Command::new(exerciser()).arg("--forever"));
     let terminal = Terminal::run("keys", &script(dir.path(), &format!("-p {}", load.pid())));
     let screen = terminal.wait_for("FIONREAD");
-    assert!(screen.contains("exercis") && screen.contains("pipe:["), "{screen}");
+    assert!(screen.contains("exerci") && screen.contains("pipe:["), "{screen}");
     terminal.tmux(&["send-keys", "?"]);
     terminal.wait_for("this help");
     terminal.tmux(&["send-keys", "Escape"]);
@@ -94,7 +94,104 @@ fn it_shows_calls_obeys_keys_and_restores_the_terminal() {
         screen.contains("ioctl-trace: ") && screen.contains(" calls in ") && screen.contains("code 0"),
         "{screen}"
     );
+    assert!(screen.contains("% time") && screen.contains("FIONREAD"), "the totals are printed: {screen}");
     assert_restored(&terminal, dir.path());
+}
+
+#[test]
+fn every_view_shows_live_calls() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let load = Running::start(Command::new(exerciser()).arg("--forever"));
+    let stuck = Command::new(exerciser()).arg("--block-when-told").stdin(Stdio::piped()).spawn().map(Running);
+    let mut stuck = stuck.expect("a program that hangs");
+    let terminal = Terminal::run("views", &script(dir.path(), &format!("-p {},{}", load.pid(), stuck.pid())));
+    terminal.wait_for("FIONREAD");
+    // It blocks when this is closed.
+    drop(stuck.0.stdin.take());
+    for (key, shown) in [
+        ("2", "by total"),
+        ("3", "used by"),
+        ("4", "exerciser"),
+        ("5", " 1 of 1 "),
+        ("6", "FIONREAD on fifo"),
+        ("7", "no errors"),
+    ] {
+        terminal.tmux(&["send-keys", key]);
+        terminal.wait_for(shown);
+    }
+    terminal.tmux(&["resize-window", "-x", "44", "-y", "13"]);
+    let screen = terminal.wait_for("1  2  3  4  5  6  7 Errors");
+    assert!(screen.lines().all(|line| line.chars().count() <= 44), "{screen}");
+    terminal.tmux(&["send-keys", "q"]);
+    terminal.wait_for("over");
+    assert_restored(&terminal, dir.path());
+}
+
+#[test]
+fn calls_are_filtered_looked_into_written_and_counted_alike_everywhere() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let (written, saved) = (dir.path().join("written.jsonl"), dir.path().join("saved.csv"));
+    let mut load = Command::new(exerciser());
+    load.args(["--loop-when-told", "1234"]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut load = Running(load.spawn().expect("spawn"));
+    let terminal = Terminal::run("all", &script(dir.path(), &format!("-p {}", load.pid())));
+    terminal.wait_for("waiting for calls");
+    let keys = |keys: &[&str]| terminal.tmux(&[&["send-keys"], keys].concat());
+    let type_in = |text: &str| terminal.tmux(&["send-keys", "-l", text]);
+    keys(&["w"]);
+    terminal.wait_for("write calls to: ");
+    keys(&["C-u"]);
+    type_in(written.to_str().expect("text"));
+    keys(&["Enter"]);
+    terminal.wait_for("● 0 in ");
+    drop(load.0.stdin.take());
+    terminal.wait_for("every traced process has ended");
+    let screen = terminal.wait_for("1,234 calls  0 failed  0 lost");
+    assert!(screen.contains("FIONREAD [0]"), "{screen}");
+
+    keys(&["f"]);
+    type_in("request == FION");
+    keys(&["Tab", "Tab", "Tab"]);
+    terminal.wait_for("FIONREAD");
+    keys(&["C-u"]);
+    type_in("request == FIONREAD && dur >= 0 &");
+    terminal.wait_for("request == FIONREAD && dur >= 0 &");
+    type_in("& fd < 0");
+    keys(&["Enter"]);
+    terminal.wait_for("no call matches");
+    keys(&["f", "C-u"]);
+    type_in("request == FIONREAD");
+    keys(&["Enter"]);
+    terminal.wait_for("1,234 of 1,234 match");
+    keys(&["W", "C-u"]);
+    type_in(saved.to_str().expect("text"));
+    keys(&["Enter"]);
+    terminal.wait_for("/saved.csv`");
+
+    keys(&["Enter"]);
+    let screen = terminal.wait_for("─ Call ");
+    assert!(screen.contains("▾ argument") && screen.contains("such calls: p50 "), "{screen}");
+    keys(&["Enter"]);
+    terminal.wait_for(" Call ");
+    keys(&["y"]);
+    terminal.wait_for("copied as text");
+    keys(&["z"]);
+    until("the detail alone", || (!terminal.screen().contains("─ Stream")).then_some(()));
+    keys(&["q"]);
+    let screen = terminal.wait_for("over");
+    let total = screen.lines().find(|line| line.ends_with("  total")).unwrap_or_default();
+    assert!(total.contains("1234"), "the totals are printed: {screen}");
+    assert!(screen.contains("ioctl-trace: 1234 calls in "), "{screen}");
+    assert_restored(&terminal, dir.path());
+    assert_eq!(events(&written).len(), 1234);
+    let rows = fs::read_to_string(&saved).expect("saved").lines().count();
+    assert_eq!(rows, 1234 + 1, "with a line of names");
 }
 
 #[test]

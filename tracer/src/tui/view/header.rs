@@ -3,8 +3,9 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::put;
+use crate::escape::escaped;
 use crate::tui::{
-    model::{MAX_PROCESSES, Model, Origin},
+    model::{Model, Origin},
     text::{Clock, Grouped, width},
 };
 
@@ -58,8 +59,13 @@ fn state(model: &Model) -> Vec<Part> {
         let text = if model.over.is_some() { "end of the recording" } else { "reading …" };
         parts.push(Part { rank: 5, text: text.to_owned(), style: theme.faint });
     }
+    if let Some(writing) = &model.picture.writing {
+        let text = format!(" ● {} in {} ", Grouped(writing.calls), escaped(writing.name.as_bytes()));
+        parts.push(Part { rank: 2, text, style: theme.notice });
+    }
     if let Some(held) = &model.held {
-        let text = format!(" PAUSED, {} more since ", Grouped(model.calls - held.calls));
+        let more = model.calls.saturating_sub(held.store.sum.calls);
+        let text = format!(" PAUSED, {} more since ", Grouped(more));
         parts.push(Part { rank: 0, text, style: theme.notice });
     }
     parts
@@ -67,10 +73,9 @@ fn state(model: &Model) -> Vec<Part> {
 
 /// How many processes are traced; of the whole machine, how many made calls.
 fn processes(model: &Model) -> String {
-    let (count, what, or_more) = match model.status.targets {
-        Some(count) => (count, "traced", ""),
-        None if model.processes() >= MAX_PROCESSES => (model.processes(), "seen", "+"),
-        None => (model.processes(), "seen", ""),
+    let (count, what, or_more) = match (model.status.targets, model.picture.processes) {
+        (Some(count), _) => (count, "traced", ""),
+        (None, (seen, more)) => (seen, "seen", if more { "+" } else { "" }),
     };
     let plural = if count == 1 { "" } else { "es" };
     format!("{}{or_more} process{plural} {what}", Grouped(count as u64))

@@ -9,7 +9,6 @@ use ratatui::{
 
 use super::{below, put};
 use crate::tui::{
-    keymap,
     layout::{HELP_GAP, help_area, help_keys_width, help_rows},
     model::{Mode, Model},
     text::fit,
@@ -18,15 +17,16 @@ use crate::tui::{
 /// Draws the help over everything else.
 pub(super) fn draw(model: &Model, screen: Rect, buf: &mut Buffer) {
     let Mode::Help(top) = model.mode else { return };
-    let (area, rows) = (help_area(screen.as_size()), help_rows(screen.as_size()));
-    let last = keymap::WATCH.len().saturating_sub(rows);
+    let keymap = &model.keymap;
+    let (area, rows) = (help_area(screen.as_size(), keymap), help_rows(screen.as_size(), keymap));
+    let last = keymap.bindings().len().saturating_sub(rows);
     let top = top.min(last);
     let block = Block::bordered().title(" Keys ").border_style(model.theme.focus);
     let mut lines = block.inner(area);
     Clear.render(area, buf);
     block.title_bottom(if top < last { " more below: j " } else { "" }).render(area, buf);
-    let keys = help_keys_width();
-    for binding in keymap::WATCH.iter().skip(top).take(rows) {
+    let keys = help_keys_width(keymap);
+    for binding in keymap.bindings().iter().skip(top).take(rows) {
         let line = Rect { height: 1.min(lines.height), ..lines };
         put(buf, line, 1, &binding.names(), model.theme.key);
         let room = line.width.saturating_sub(keys + HELP_GAP + 2);

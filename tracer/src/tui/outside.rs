@@ -1,0 +1,126 @@
+//! What the model has left to be done outside of it: the store, files, the clipboard.
+
+use std::{
+    cell::RefCell,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering, mpsc::SyncSender},
+    thread::{Builder, JoinHandle},
+};
+
+use super::{
+    decoder,
+    model::{Effect, Model, Msg, Saved, update},
+    picture::Picture,
+    store::{Order, Shared},
+    stream::Lines,
+    text::Grouped,
+};
+use crate::{decode::Decoder, sink::Sink};
+
+/// Opens an output by its name, or says why it cannot.
+pub type Outputs = Box<dyn Fn(&Path) -> Result<Box<dyn Sink>, String>>;
+
+/// The world around the model.
+pub struct Outside {
+    pub(super) shared: Arc<Shared>,
+    outputs: Outputs,
+    pub(super) out: SyncSender<Msg>,
+    /// Calls are being saved.
+    saving: RefCell<Vec<JoinHandle<()>>>,
+}
+
+impl Outside {
+    /// A store, where files come from, and the queue of the dashboard.
+    pub fn new(shared: Arc<Shared>, outputs: Outputs, out: SyncSender<Msg>) -> Self {
+        Self { shared, outputs, out, saving: RefCell::default() }
+    }
+
+    /// Does what the model has left to be done, and takes what it shows out of the store.
+    pub fn refresh(&self, model: &mut Model) {
+        for effect in std::mem::take(&mut model.effects) {
+            if let Err(why) = self.perform(effect, model) {
+                model.say(why, 0);
+            }
+        }
+        // From here on whatever comes is told of again.
+        self.shared.told.store(false, Ordering::Release);
+        let picture = Box::new(Picture::take(model, &mut self.shared.store()));
+        update(model, Msg::Picture(picture));
+        model.dirty = model.is_busy();
+    }
+
+    fn perform(&self, effect: Effect, model: &mut Model) -> Result<(), String> {
+        match effect {
+            Effect::Hold => {
+                let held = Box::new(self.shared.store().clone());
+                update(model, Msg::Held(held));
+            }
+            Effect::Clear => {
+                self.shared.store().clear();
+                if let Some(held) = &mut model.held {
+                    held.store.clear();
+                }
+            }
+            Effect::Write(path) => {
+                let sink = self.open(&path)?;
+                self.shared.order(Order::Write(sink, path.display().to_string()));
+            }
+            Effect::StopWriting => self.shared.order(Order::Stop),
+            Effect::Save(path, saved) => self.save(path, saved, model).map_err(|error| error.to_string())?,
+            Effect::Copy(text) => clipboard(&text),
+        }
+        Ok(())
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn Sink>, String> {
+        (self.outputs)(path).map_err(|why| format!("`{}`: {why}", path.display()))
+    }
+
+    /// Saves calls on a thread of its own: there may be many.
+    fn save(&self, path: PathBuf, saved: Saved, model: &Model) -> io::Result<()> {
+        let mut sink = self.open(&path).map_err(io::Error::other)?;
+        let mut decoder = decoder(model.decoder.registry(), model.decoder.arch());
+        self.shared.store().facts.iter().for_each(|fact| decoder.host().learn(fact.clone()));
+        let (shared, out) = (Arc::clone(&self.shared), self.out.clone());
+        let work = move || {
+            let written = write(&saved, sink.as_mut(), &mut decoder);
+            let name = path.display();
+            shared.store().said.push(match written {
+                Ok(calls) => format!("{} calls are in `{name}`", Grouped(calls)),
+                Err(error) => format!("cannot write `{name}`: {error}"),
+            });
+            // A full queue wakes the dashboard as well.
+            let _ = out.try_send(Msg::News);
+        };
+        self.saving.borrow_mut().push(Builder::new().name("save".into()).spawn(work)?);
+        Ok(())
+    }
+
+    /// Waits until everything is saved.
+    pub fn finish(&self) {
+        for saving in self.saving.take() {
+            // A panic has been reported already.
+            let _ = saving.join();
+        }
+    }
+}
+
+/// Writes calls. Gives how many.
+fn write(saved: &Saved, sink: &mut dyn Sink, decoder: &mut Decoder) -> io::Result<u64> {
+    let lines = Lines { calls: &saved.calls, found: saved.found.as_ref() };
+    let mut calls = 0;
+    for event in (0..lines.len()).filter_map(|place| saved.calls.get(lines.number(place)?)) {
+        sink.event(event, decoder)?;
+        calls += 1;
+    }
+    sink.finish()?;
+    Ok(calls)
+}
+
+/// Asks the terminal to take a text into its clipboard (OSC 52). Not all do.
+fn clipboard(text: &str) {
+    let copy = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text);
+    // It is written between frames; a terminal that is gone is found out by the next one.
+    let _ = crossterm::execute!(io::stdout(), copy);
+}
