@@ -31,6 +31,8 @@ const MAX_ROUNDS: u32 = 3 * MAX_SEGMENTS as u32 + 32;
 const MAX_UNROLLED: u32 = 64;
 /// Descriptors of a call whose files there is room for when all else is full.
 const MAX_FILES: u64 = 64;
+/// Whether the reader is to be woken is looked at when so many bytes were sent: few of what it is woken for.
+const UNCHECKED: u64 = 16 * 1024;
 /// The smallest page of any architecture.
 const PAGE: u64 = 4096;
 /// Return addresses of a stack at most (the kernel's own default).
@@ -64,6 +66,8 @@ struct Found {
 struct State {
     /// Bytes of the record that are filled.
     used: u64,
+    /// Bytes sent since it was looked whether the reader is to be woken.
+    unchecked: u64,
     /// Bytes of memory that may still be copied.
     left: u64,
     /// Segments found.
@@ -224,8 +228,13 @@ impl Work {
         if used > ROOM {
             return false;
         }
+        let unchecked = get!(self.unchecked) + used;
+        // Looking costs a tenth of sending. Without a watermark every record is urgent.
+        let check = unchecked >= UNCHECKED || unchecked >= u64::from(config!(watermark)) / 4;
+        set!(self.unchecked, if check { 0 } else { unchecked });
         // SAFETY: `used` bytes of the record are filled.
-        output(unsafe { core::slice::from_raw_parts(self.at(0), used as usize) })
+        let record = unsafe { core::slice::from_raw_parts(self.at(0), used as usize) };
+        output(record, check.then_some(unchecked))
     }
 
     #[inline(always)]

@@ -88,14 +88,16 @@ pub fn submit<T>(entry: RingBufEntry<T>) {
     entry.submit(wakeup(4096));
 }
 
-/// Sends a record that lies elsewhere. `false` if there is no room for it.
+/// Sends a record that lies elsewhere, `unchecked` bytes after it was last looked whether the reader is to be woken; `None`
+/// leaves it asleep. `false` if there is no room for it.
 #[inline(always)]
-pub fn output(record: &[u8]) -> bool {
-    EVENTS.output::<[u8]>(record, wakeup(record.len() as u64 + 4096)).is_ok()
+pub fn output(record: &[u8], unchecked: Option<u64>) -> bool {
+    let flags = unchecked.map_or(u64::from(BPF_RB_NO_WAKEUP), |unchecked| wakeup(unchecked + 4096));
+    EVENTS.output::<[u8]>(record, flags).is_ok()
 }
 
 /// Wake-ups are what a ring buffer costs, so the reader polls on a timer and is woken only when the amount of waiting
-/// data crosses the watermark, by a record of at most `step` bytes.
+/// data crosses the watermark, by at most `step` bytes.
 #[inline(always)]
 fn wakeup(step: u64) -> u64 {
     let waiting = EVENTS.query(u64::from(BPF_RB_AVAIL_DATA));
