@@ -12,16 +12,17 @@ use std::{
 /// Those of the writer.
 pub fn write_escaped(out: &mut impl Write, bytes: &[u8], extra: &[char]) -> fmt::Result {
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if is_plain(c) && c != '\\' && !extra.contains(&c) {
-                out.write_char(c)?;
-            } else {
-                let mut buffer = [0; 4];
-                for byte in c.encode_utf8(&mut buffer).bytes() {
-                    write_byte(out, byte)?;
-                }
+        let escapes = |c: char| !is_plain(c) || c == '\\' || extra.contains(&c);
+        let mut rest = chunk.valid();
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| escapes(*c)) {
+            let (before, behind) = rest.split_at(at);
+            out.write_str(before)?;
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                write_byte(out, byte)?;
             }
+            rest = behind.get(c.len_utf8()..).unwrap_or_default();
         }
+        out.write_str(rest)?;
         for &byte in chunk.invalid() {
             write_byte(out, byte)?;
         }
@@ -61,6 +62,9 @@ fn write_byte(out: &mut impl Write, byte: u8) -> fmt::Result {
 
 /// Whether a character shows as itself: no control, no invisible formatting, nothing that reorders text.
 pub(crate) fn is_plain(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
     !c.is_control()
         && !matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

@@ -91,7 +91,7 @@ impl<'m> Decoder<'m> {
         dir: Option<Direction>,
         arg: u64,
     ) -> Option<Value> {
-        let Root { plan, tags } = root;
+        let Root { plan, tags, .. } = root;
         let layout = &plan.layout;
         let after = matches!(self.when, Some(When::After(_)));
         let mut orders = Vec::new();

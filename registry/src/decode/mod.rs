@@ -28,7 +28,6 @@ pub(crate) use plan::Plans;
 use crate::{
     arch::Arch,
     encoding::{Direction, Encoding},
-    facts::Fact,
     lookup::Named,
     registry::Registry,
     types::Layout,
@@ -121,9 +120,7 @@ impl Registry {
             return self.untyped(request.number(arch)?, arch, arg, memory, when);
         };
         let by_value = ty.starts_with('=');
-        let facts = self.known_facts().of_field(request.name(), "@ret");
-        let measures = facts.iter().any(|fact| matches!(fact, Fact::Bytes(whole, 1) if *whole == "*"));
-        let filled = request.result().filter(|_| measures && matches!(when, When::After(_)));
+        let filled = request.result().filter(|_| root.measured && matches!(when, When::After(_)));
         let decoder = Decoder::new(planner, memory, Some(when)).on(request.domain()).filled(filled);
         decoder.argument(&root, by_value, request.dir(), arg)
     }
@@ -180,10 +177,9 @@ impl Registry {
     /// ```
     #[must_use]
     pub fn result(&self, request: &Named<'_>, arch: Arch, ret: i64) -> Option<Value> {
-        let facts = self.known_facts().of_field(request.name(), "@ret");
-        let raw = u64::try_from(ret).ok().filter(|_| !facts.is_empty())?;
+        let raw = u64::try_from(ret).ok()?;
         let planner = self.planner();
-        let known = planner.known(facts, None, arch);
+        let known = planner.result(request.name(), arch)?;
         Some(Decoder::new(planner, &memory::Nothing, None).result(&known, raw, arch))
     }
 }

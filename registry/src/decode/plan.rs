@@ -228,6 +228,8 @@ pub enum Step {
 pub struct Root {
     pub plan: Plan,
     pub tags: Vec<Tag>,
+    /// The call returns how many bytes of it were filled.
+    pub measured: bool,
 }
 
 /// Plans by what they are of, per architecture.
@@ -236,6 +238,7 @@ pub struct Plans {
     records: Kept<RecordPlan>,
     types: Kept<Plan>,
     roots: Kept<Root>,
+    results: Kept<Known>,
 }
 
 /// Things by architecture and two names. What cannot be made is kept as such.
@@ -304,9 +307,22 @@ impl<'r> Planner<'r> {
             let facts = self.facts.of_field(request, if by_value { "@arg" } else { "*" });
             let plan = self.value(&layout, facts, &[self.scope(request)]);
             let tags = tag::of(self, request, &layout);
-            Some(Root { plan, tags })
+            // Facts of a macro with a constant are about its argument.
+            let name = request.split('(').next().unwrap_or(request);
+            let returned = self.facts.of_field(name, "@ret");
+            let measured = returned.iter().any(|fact| matches!(fact, Fact::Bytes(whole, 1) if *whole == "*"));
+            Some(Root { plan, tags, measured })
         };
         self.plans.roots.get((request, arg), arch, make)
+    }
+
+    /// What is known of the result of a request, if anything is.
+    pub fn result(&self, request: &str, arch: Arch) -> Option<Arc<Known>> {
+        let make = || {
+            let facts = self.facts.of_field(request, "@ret");
+            (!facts.is_empty()).then(|| self.known(facts, None, arch))
+        };
+        self.plans.results.get((request, ""), arch, make)
     }
 
     /// What is known of a single value.

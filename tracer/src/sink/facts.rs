@@ -133,6 +133,10 @@ struct Visible;
 
 impl Formatter for Visible {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, mut text: &str) -> io::Result<()> {
+        // Nearly all of it is.
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return out.write_all(text.as_bytes());
+        }
         while let Some((at, hidden)) = text.char_indices().find(|(_, c)| !is_plain(*c)) {
             let (before, rest) = text.split_at(at);
             out.write_all(before.as_bytes())?;
