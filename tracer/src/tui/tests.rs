@@ -534,6 +534,16 @@ fn keys_sort_tables_and_move_in_them() {
 }
 
 #[test]
+fn devices_tell_who_has_them_open() {
+    let mut desk = Desk::live(200, 40);
+    desk.keys("3");
+    let of_terminal = vec![(4711, "stty".to_owned()), (9, "less\x1b[2J".to_owned())];
+    desk.tell(Msg::Holders([((DeviceKind::Char, 136, 3), of_terminal)].into()));
+    let shown = desk.shot();
+    assert!(shown.contains("; open in less\\033[2J 9"), "who calls it is not named twice: {shown}");
+}
+
+#[test]
 fn processes_fold() {
     let mut desk = Desk::live(80, 24);
     desk.calls(vec![call(0).task("helper", 4711, 4712).event()]);
