@@ -76,9 +76,9 @@ fn photograph() -> Result<String> {
             bail!("ioctl-trace ended before it was photographed");
         }
     }
-    // A call that changed what it was given, looked into.
+    // A call, looked into.
     for keys in
-        [&["/"][..], &["-l", "TUNSETIFF {"], &["Enter"], &["Enter"], &["Enter"], &["j", "j", "j", "j", "j"]]
+        [&["/"][..], &["-l", "TUNSETIFF"], &["Enter"], &["Enter"], &["Enter"], &["j", "j", "j", "j", "j"]]
     {
         tmux(&[&["send-keys"], keys].concat())?;
         std::thread::sleep(Duration::from_millis(500));

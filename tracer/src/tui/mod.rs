@@ -14,6 +14,7 @@ mod finder;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guard;
+mod holders;
 mod inputs;
 mod inside;
 mod keymap;

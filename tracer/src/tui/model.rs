@@ -14,6 +14,7 @@ use super::{
     config::Looks,
     detail::{Detail, Page},
     finder::{Seek, Sieve},
+    holders::Holders,
     keymap::{Keymap, Motion, View},
     layout::{Areas, Wish},
     notices::Waiting,
@@ -43,6 +44,8 @@ pub enum Msg {
     Status(Status),
     /// Calls that are inside the kernel.
     InFlight(Vec<Event>),
+    /// Who has devices open.
+    Holders(Holders),
     /// Log lines.
     Notices(Waiting),
     /// A key.
@@ -75,6 +78,8 @@ pub enum Effect {
     Hold,
     /// Empty the store.
     Clear,
+    /// Find out who has devices open.
+    FindHolders,
     /// Write what comes from now on into a file.
     Write(PathBuf),
     /// End that.
@@ -143,6 +148,8 @@ pub struct Notice {
     until_ns: u64,
 }
 
+/// Who has devices open is found out again after this long, while devices are shown.
+const HOLDERS_NS: u64 = 3_000_000_000;
 /// A log line is shown for this long.
 const NOTICE_NS: u64 = 15_000_000_000;
 
@@ -190,6 +197,8 @@ pub struct Model {
     tables: [(Order, Place); View::ALL.len()],
     /// Processes whose threads are not shown.
     pub folded: HashSet<u32>,
+    /// Who has devices open, and when that was found out.
+    pub holders: (Holders, u64),
     /// Which zoom of the heat map; `None` for the usual one.
     pub heat_zoom: Option<usize>,
     /// What the store had at the last frame.
@@ -260,6 +269,7 @@ impl Model {
             standing: Standing::default(),
             tables: View::ALL.map(|view| (tables::usual_order(view), Place::default())),
             folded: HashSet::new(),
+            holders: (Holders::new(), 0),
             heat_zoom: None,
             picture: Picture::empty(),
             sheet: Sheet::default(),
@@ -382,6 +392,7 @@ impl Model {
             clock: &self.clock,
             now_s: self.last_second(),
             folded: &self.folded,
+            holders: &self.holders.0,
         }
     }
 
@@ -444,6 +455,13 @@ impl Model {
             self.dirty = true;
         }
         self.dirty |= shown != (self.elapsed_s(), self.rate());
+        let old = now_ns.saturating_sub(self.holders.1) >= HOLDERS_NS;
+        if self.view == View::Devices && self.origin == Origin::Live && old {
+            // Not again before the answer is there, or has had time to come.
+            self.holders.1 = now_ns;
+            self.effects.push(Effect::FindHolders);
+            self.dirty = true;
+        }
     }
 
     fn take(&mut self, picture: Picture) {
@@ -550,6 +568,10 @@ pub fn update(model: &mut Model, msg: Msg) {
         Msg::InFlight(calls) => {
             model.dirty |= model.view == View::InFlight && (calls.len(), model.in_flight.len()) != (0, 0);
             model.in_flight = calls;
+        }
+        Msg::Holders(holders) => {
+            model.holders = (holders, model.tick_ns);
+            model.dirty = true;
         }
         Msg::Notices(waiting) => model.notices(waiting),
         Msg::Tick(now_ns) => model.tick(now_ns),

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    decoder,
+    decoder, holders,
     model::{Effect, Model, Msg, Saved, update},
     picture::Picture,
     store::{Order, Shared},
@@ -28,12 +28,14 @@ pub struct Outside {
     pub(super) out: SyncSender<Msg>,
     /// Calls are being saved.
     saving: RefCell<Vec<JoinHandle<()>>>,
+    /// Who has devices open is being found out.
+    finding: RefCell<Option<JoinHandle<()>>>,
 }
 
 impl Outside {
     /// A store, where files come from, and the queue of the dashboard.
     pub fn new(shared: Arc<Shared>, outputs: Outputs, out: SyncSender<Msg>) -> Self {
-        Self { shared, outputs, out, saving: RefCell::default() }
+        Self { shared, outputs, out, saving: RefCell::default(), finding: RefCell::default() }
     }
 
     /// Does what the model has left to be done, and takes what it shows out of the store.
@@ -62,6 +64,7 @@ impl Outside {
                     held.store.clear();
                 }
             }
+            Effect::FindHolders => self.find_holders().map_err(|error| error.to_string())?,
             Effect::Write(path) => {
                 let sink = self.open(&path)?;
                 self.shared.order(Order::Write(sink, path.display().to_string()));
@@ -69,6 +72,20 @@ impl Outside {
             Effect::StopWriting => self.shared.order(Order::Stop),
             Effect::Save(path, saved) => self.save(path, saved, model).map_err(|error| error.to_string())?,
             Effect::Copy(text) => clipboard(&text),
+        }
+        Ok(())
+    }
+
+    /// Looks through the processes on a thread of its own, one at a time.
+    fn find_holders(&self) -> io::Result<()> {
+        let mut finding = self.finding.borrow_mut();
+        if finding.as_ref().is_none_or(JoinHandle::is_finished) {
+            let out = self.out.clone();
+            let work = move || {
+                // What does not fit into a full queue is found out again.
+                let _ = out.try_send(Msg::Holders(holders::find()));
+            };
+            *finding = Some(Builder::new().name("holders".into()).spawn(work)?);
         }
         Ok(())
     }

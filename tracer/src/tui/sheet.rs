@@ -3,6 +3,7 @@
 use std::{cmp::Reverse, collections::HashSet};
 
 use super::{
+    holders::Holders,
     store::Store,
     text::{fit, width},
     theme::Tone,
@@ -88,6 +89,8 @@ pub struct Context<'a> {
     pub now_s: u64,
     /// Processes whose threads are not shown.
     pub folded: &'a HashSet<u32>,
+    /// Who has devices open.
+    pub holders: &'a Holders,
 }
 
 /// A column of a table whose rows are made from an `R`.
@@ -312,8 +315,10 @@ mod tests {
     fn the_cursor_stays_on_its_row_and_in_sight() {
         let columns = [column("a", Width::Fixed(5), 0)];
         let mut values: Vec<u64> = (0..10).collect();
-        let (decoder, clock, folded) = (decoder(), WallClock::fixed(0), HashSet::new());
-        let context = Context { store: None, decoder: &decoder, clock: &clock, now_s: 0, folded: &folded };
+        let (decoder, clock) = (decoder(), WallClock::fixed(0));
+        let (folded, holders) = (HashSet::new(), Holders::new());
+        let (decoder, clock, folded, holders) = (&decoder, &clock, &folded, &holders);
+        let context = Context { store: None, decoder, clock, now_s: 0, folded, holders };
         let sheet = |values: &[u64], place, reversed| {
             let mut rows: Vec<_> = values.iter().map(|value| (*value, value)).collect();
             let order = Order { column: 0, reversed };

@@ -103,8 +103,8 @@ fn top_requests(device: &Used, context: &Context<'_>) -> String {
     names.join(" ")
 }
 
-/// Processes that use a device, those with most calls first.
-fn users(device: &Used) -> String {
+/// Processes that use a device, those with most calls first, and who has it open besides.
+fn users(device: &Used, context: &Context<'_>) -> String {
     let mut users: Vec<_> = device.users.iter().collect();
     users.sort_by_key(|(.., calls)| Reverse(*calls));
     let names = users.iter().map(|(pid, comm, _)| format!("{} {pid}", escaped(comm.as_bytes())));
@@ -112,7 +112,10 @@ fn users(device: &Used) -> String {
     if device.more_users {
         names.push_str(", …");
     }
-    names
+    let holders = device.node.and_then(|node| context.holders.get(&node)).into_iter().flatten();
+    let idle = holders.filter(|(pid, _)| !device.users.iter().any(|(user, ..)| user == pid));
+    let idle: Vec<_> = idle.map(|(pid, comm)| format!("{} {pid}", escaped(comm.as_bytes()))).collect();
+    if idle.is_empty() { names } else { format!("{names}; open in {}", idle.join(", ")) }
 }
 
 fn known(name: Option<&str>) -> Cell {
@@ -121,12 +124,10 @@ fn known(name: Option<&str>) -> Cell {
 
 #[rustfmt::skip]
 const DEVICES: &[Column<Used>] = &[
-    Column { title: "device", width: Width::Share(14, 2), right: false, rank: 0,
+    Column { title: "device", width: Width::Share(14, 1), right: false, rank: 0,
         cell: |d, _, _| Cell::Text(d.label.clone(), Tone::Strong), key: Some(|d, _| text(&d.label)) },
-    Column { title: "path", width: Width::Share(10, 2), right: false, rank: 7,
+    Column { title: "path", width: Width::Share(12, 1), right: false, rank: 7,
         cell: |d, _, room| Cell::plain(super::text::fit_end(&d.path, room).into_owned()), key: Some(|d, _| text(&d.path)) },
-    Column { title: "driver", width: Width::Fixed(8), right: false, rank: 10,
-        cell: |d, _, _| known(d.driver.as_deref()), key: Some(|d, _| text(d.driver.as_deref().unwrap_or_default())) },
     Column { title: "module", width: Width::Fixed(8), right: false, rank: 8,
         cell: |d, _, _| known(d.module.as_deref()), key: Some(|d, _| text(d.module.as_deref().unwrap_or_default())) },
     Column { title: "handler", width: Width::Fixed(16), right: false, rank: 9,
@@ -139,9 +140,9 @@ const DEVICES: &[Column<Used>] = &[
         cell: |d, _, _| errors(d.sum.errors), key: Some(|d, _| number(d.sum.errors)) },
     Column { title: "total", width: TIME, right: true, rank: 6,
         cell: |d, _, _| time(d.sum.total_ns), key: Some(|d, _| number(d.sum.total_ns)) },
-    Column { title: "used by", width: Width::Share(14, 3), right: false, rank: 4,
-        cell: |d, _, _| Cell::plain(users(d)), key: None },
-    Column { title: "requests", width: Width::Share(12, 4), right: false, rank: 3,
+    Column { title: "used by", width: Width::Share(20, 5), right: false, rank: 4,
+        cell: |d, c, _| Cell::plain(users(d, c)), key: None },
+    Column { title: "requests", width: Width::Share(18, 3), right: false, rank: 3,
         cell: |d, c, _| Cell::Text(top_requests(d, c), Tone::Request(0)), key: None },
 ];
 
@@ -233,8 +234,7 @@ fn sortable(view: View) -> Vec<usize> {
 pub fn usual_order(view: View) -> Order {
     let column = match view {
         View::Requests => 5,
-        View::Devices => 5,
-        View::Errors => 4,
+        View::Devices | View::Errors => 4,
         View::Processes => 1,
         View::Latency => 2,
         View::InFlight | View::Stream => 0,

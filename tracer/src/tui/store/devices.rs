@@ -6,6 +6,7 @@ use super::{Sum, groups::device_of, series::Series};
 use crate::{
     escape::escaped,
     event::{Comm, Event},
+    tui::holders::Node,
 };
 
 /// Devices kept; calls on further ones are only counted.
@@ -18,8 +19,8 @@ const NAMES: usize = 12;
 pub struct Used {
     /// Its name, as in the table of requests.
     pub label: String,
-    /// Its driver.
-    pub driver: Option<Arc<str>>,
+    /// Its kind and numbers, if it has these.
+    pub node: Option<Node>,
     /// The driver's module.
     pub module: Option<Arc<str>>,
     /// What handles its ioctls.
@@ -44,7 +45,10 @@ impl Used {
         let path = event.call.target.file().map(|file| escaped(&file.target)).unwrap_or_default();
         Self {
             label: device_of(event),
-            driver: known.and_then(|device| device.driver.clone()),
+            node: known.and_then(|device| {
+                let (major, minor) = device.numbers?;
+                Some((device.kind, major.into(), minor.into()))
+            }),
             module: known.and_then(|device| device.module.clone()),
             handler: known.and_then(|device| device.handler.clone()),
             path,
