@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Batches between the threads.
-const QUEUE: usize = 32;
+const QUEUE: usize = 20;
 /// How long the reader sleeps when nothing comes; this is the delay with which calls appear.
 const POLL: Duration = Duration::from_millis(10);
 

@@ -41,7 +41,7 @@ const STREAM: &[Column<Event>] = &[
 /// Columns of the calls that are inside the kernel.
 #[rustfmt::skip]
 pub const IN_FLIGHT: &[Column<Event>] = &[
-    Column { title: "for", width: Width::Fixed(8), right: true, rank: 0,
+    Column { title: "age", width: Width::Fixed(8), right: true, rank: 0,
         cell: |e, _, _| Cell::Text(Human(e.call.duration_ns).to_string(), age(e.call.duration_ns)),
         key: Some(|e, _| number(e.call.duration_ns)) },
     Column { title: "process", width: Width::Wide(13, 24), right: false, rank: 1,

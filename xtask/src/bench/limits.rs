@@ -36,8 +36,9 @@ impl Limit {
 /// How many times what we add others add at least.
 const RIVALS: &[(&Tracer, f64)] =
     &[(&STRACE, 100.0), (&BPFTRACE_PRINTF, 6.0), (&PERF_TRACE, 10.0), (&PERF_RECORD, 1.0)];
-/// Calls a second with decoded arguments, without loss.
-const RATES: &[(&Tracer, f64)] = &[(&RECORD, 1e6), (&JSONL, 6e5), (&TEXT, 6e5)];
+/// Calls a second without loss, and of which load.
+const RATES: &[(&Tracer, &Load, f64)] =
+    &[(&RECORD, &NONE, 1e6), (&JSONL, &DECODED, 6e5), (&TEXT, &DECODED, 6e5)];
 
 /// All of them.
 pub fn limits(results: &Results) -> Vec<Limit> {
@@ -75,17 +76,17 @@ pub fn limits(results: &Results) -> Vec<Limit> {
         Bound::Most(150.0),
         vec![(NONE.name, results.added(&NONE, &COUNT))],
     );
-    for (tracer, least) in RATES {
+    for (tracer, load, least) in RATES {
         limit(
             format!("{}: thousands of calls a second", tracer.name),
             Bound::Least(least / 1e3),
-            vec![(DECODED.name, results.rate(&DECODED, tracer).map(|rate| rate / 1e3))],
+            vec![(load.name, results.rate(load, tracer).map(|rate| rate / 1e3))],
         );
     }
     limit(
         "calls lost at these rates".to_owned(),
         Bound::Most(0.0),
-        RATES.iter().map(|(tracer, _)| (tracer.name, results.lost(&DECODED, tracer))).collect(),
+        RATES.iter().map(|(tracer, load, _)| (tracer.name, results.lost(load, tracer))).collect(),
     );
     limit(
         "from the start to the first call, ms".to_owned(),
