@@ -2,12 +2,7 @@
 //! filtering, the outputs and recordings.
 #![expect(clippy::expect_used, reason = "a benchmark stops where it is surprised")]
 
-use std::{
-    fs::File,
-    hint::black_box,
-    io::{self, Write},
-    time::Duration,
-};
+use std::{fs::File, hint::black_box, io, time::Duration};
 
 use criterion::{Bencher, Criterion, Throughput, criterion_group, criterion_main};
 use ioctl_registry::Registry;
@@ -23,7 +18,6 @@ use ioctl_trace::{
         Sink,
         csv::Csv,
         jsonl::Jsonl,
-        out::Output,
         parquet::Parquet,
         perfetto::Perfetto,
         text::{Text, TextStyle},
@@ -32,20 +26,6 @@ use ioctl_trace::{
     wire,
 };
 use ioctl_trace_ebpf::{CallRecord, FileIdentity, call_flags, file_flags};
-
-/// An output that keeps nothing.
-struct Nowhere;
-
-impl Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Output for Nowhere {}
 
 const CALLS: u64 = 500;
 const ADDRESS: u64 = 0x1000;
@@ -158,11 +138,11 @@ fn assemble(b: &mut Bencher<'_>, batch: &Batch) {
 fn sinks() -> [(&'static str, Box<dyn Sink>); 5] {
     let clock = || WallClock::fixed(0);
     [
-        ("text", Box::new(Text::new(Nowhere, TextStyle::default(), clock()))),
-        ("jsonl", Box::new(Jsonl::new(Nowhere, clock()))),
-        ("csv", Box::new(Csv::new(Nowhere, clock()).expect("a table"))),
-        ("parquet", Box::new(Parquet::new(Nowhere, clock()).expect("a table"))),
-        ("perfetto", Box::new(Perfetto::new(Nowhere, clock()))),
+        ("text", Box::new(Text::new(io::sink(), TextStyle::default(), clock()))),
+        ("jsonl", Box::new(Jsonl::new(io::sink(), clock()))),
+        ("csv", Box::new(Csv::new(io::sink(), clock()).expect("a table"))),
+        ("parquet", Box::new(Parquet::new(io::sink(), clock()).expect("a table"))),
+        ("perfetto", Box::new(Perfetto::new(io::sink(), clock()))),
     ]
 }
 

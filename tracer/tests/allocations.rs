@@ -4,7 +4,7 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
-    io::{self, Write},
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -22,7 +22,6 @@ use ioctl_trace::{
     sink::{
         Sink,
         jsonl::Jsonl,
-        out::Output,
         text::{Text, TextStyle},
     },
     source::{Batch, Source, scripted::Scripted},
@@ -62,20 +61,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-/// An output that keeps nothing.
-struct Nowhere;
-
-impl Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Output for Nowhere {}
 
 const CALLS: u64 = 500;
 /// Until buffers have their size: more than the recorder's frame holds.
@@ -140,11 +125,11 @@ fn taken(mut stage: Stage) -> u64 {
 }
 
 fn text() -> Box<dyn Sink> {
-    Box::new(Text::new(Nowhere, TextStyle::default(), WallClock::fixed(0)))
+    Box::new(Text::new(io::sink(), TextStyle::default(), WallClock::fixed(0)))
 }
 
 fn jsonl() -> Box<dyn Sink> {
-    Box::new(Jsonl::new(Nowhere, WallClock::fixed(0)))
+    Box::new(Jsonl::new(io::sink(), WallClock::fixed(0)))
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl Output for File {}
 impl Output for Stdout {}
 impl Output for Stderr {}
 impl Output for Vec<u8> {}
+impl Output for io::Sink {}
 
 impl<W: Output + ?Sized> Output for Box<W> {
     fn end(&mut self) -> io::Result<()> {

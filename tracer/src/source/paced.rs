@@ -30,14 +30,17 @@ impl<S: Source> Paced<S> {
         Self { source, speed, within, begun: None, waiting: Batch::default(), next: 0, more: true }
     }
 
-    /// How long a record has to wait still.
-    fn wait(&mut self, record: &[u8]) -> Duration {
+    /// When the next record's call had ended, if it is one that is waited for.
+    fn ended(&self) -> Option<u64> {
         // What is no call belongs to the one behind it.
-        let call = raw::read::<CallRecord>(record)
+        let call = raw::read::<CallRecord>(self.waiting.get(self.next)?)
             .filter(|call| call.header.kind == RecordKind::Call as u16)
-            .filter(|call| self.within.contains(&call.header.time_ns));
-        let Some(call) = call else { return Duration::ZERO };
-        let ended = call.header.time_ns.saturating_add(call.duration_ns);
+            .filter(|call| self.within.contains(&call.header.time_ns))?;
+        Some(call.header.time_ns.saturating_add(call.duration_ns))
+    }
+
+    /// How long a call that had ended then has to wait still.
+    fn wait(&mut self, ended: u64) -> Duration {
         let (instant, first) = *self.begun.get_or_insert_with(|| (Instant::now(), ended));
         let passed = Duration::from_nanos(ended.saturating_sub(first));
         let due = Duration::try_from_secs_f64(passed.as_secs_f64() / self.speed).unwrap_or(Duration::MAX);
@@ -52,17 +55,16 @@ impl<S: Source> Source for Paced<S> {
             self.next = 0;
             self.more = self.more && self.source.read(&mut self.waiting, timeout);
         }
-        while let Some(record) = self.waiting.get(self.next) {
-            // It cannot be lent out while the pace is kept.
-            let record = record.to_vec();
-            let wait = self.wait(&record);
+        loop {
+            let wait = self.ended().map_or(Duration::ZERO, |ended| self.wait(ended));
+            let Some(record) = self.waiting.get(self.next) else { break };
             if !wait.is_zero() {
                 if batch.is_empty() {
                     sleep(wait.min(timeout));
                 }
                 return true;
             }
-            batch.push(&record);
+            batch.push(record);
             self.next += 1;
         }
         self.more

@@ -1,8 +1,8 @@
 //! Totals per device, and who uses it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use super::{Sum, groups::device_of, series::Series};
+use super::{Sum, groups::device_of, rows::Rows, series::Series};
 use crate::{
     escape::escaped,
     event::{Comm, Event},
@@ -78,11 +78,10 @@ impl Used {
 /// All devices, in the order in which they came up.
 #[derive(Clone, Debug, Default)]
 pub struct Devices {
-    list: Vec<Used>,
-    labels: HashMap<String, usize>,
+    /// By their labels.
+    rows: Rows<String, Used, CAPACITY>,
     /// By place of the group in the table of requests.
     of_group: Vec<Option<usize>>,
-    crowded_out: u64,
 }
 
 impl Devices {
@@ -91,40 +90,27 @@ impl Devices {
         let place = match self.of_group.get(group) {
             Some(place) => *place,
             None => {
-                let place = self.place(event);
+                let place = self.rows.place(device_of(event), || Used::new(event));
                 self.of_group.resize(group + 1, place);
                 place
             }
         };
-        match place.and_then(|place| self.list.get_mut(place)) {
+        match place.and_then(|place| self.rows.get_mut(place)) {
             Some(device) => device.add(event, group, second),
-            None => self.crowded_out += 1,
+            None => self.rows.crowd_out(),
         }
-    }
-
-    fn place(&mut self, event: &Event) -> Option<usize> {
-        let label = device_of(event);
-        if let Some(&place) = self.labels.get(&label) {
-            return Some(place);
-        }
-        if self.list.len() >= CAPACITY {
-            return None;
-        }
-        self.labels.insert(label, self.list.len());
-        self.list.push(Used::new(event));
-        Some(self.list.len() - 1)
     }
 
     /// All devices.
     #[must_use]
     pub fn list(&self) -> &[Used] {
-        &self.list
+        self.rows.list()
     }
 
     /// Calls on devices that found no row.
     #[must_use]
     pub const fn crowded_out(&self) -> u64 {
-        self.crowded_out
+        self.rows.crowded_out()
     }
 }
 

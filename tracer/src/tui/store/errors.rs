@@ -1,7 +1,6 @@
 //! Which requests fail with what.
 
-use std::collections::HashMap;
-
+use super::rows::Rows;
 use crate::event::{Comm, Event};
 
 /// Rows kept; further errors are only counted.
@@ -26,47 +25,34 @@ pub struct Failure {
 
 /// All of them, in the order in which they came up.
 #[derive(Clone, Debug, Default)]
-pub struct Failures {
-    list: Vec<Failure>,
-    places: HashMap<(i32, usize), usize>,
-    crowded_out: u64,
-}
+pub struct Failures(Rows<(i32, usize), Failure, CAPACITY>);
 
 impl Failures {
     /// Adds a call of a group, if it failed.
     pub fn add(&mut self, event: &Event, group: usize) {
         let call = &event.call;
         let Some(errno) = call.outcome.errno() else { return };
-        let next = self.list.len();
-        let place = match self.places.get(&(errno, group)) {
-            Some(&place) => place,
-            None if next < CAPACITY => {
-                self.places.insert((errno, group), next);
-                let (pid, comm) = (call.pid, call.comm);
-                self.list.push(Failure { errno, group, calls: 0, last_ns: call.start_ns, pid, comm });
-                next
+        let (pid, comm, last_ns) = (call.pid, call.comm, call.start_ns);
+        let place = self.0.place((errno, group), || Failure { errno, group, calls: 0, last_ns, pid, comm });
+        match place.and_then(|place| self.0.get_mut(place)) {
+            Some(failure) => {
+                failure.calls += 1;
+                (failure.last_ns, failure.pid, failure.comm) = (last_ns, pid, comm);
             }
-            None => {
-                self.crowded_out += 1;
-                return;
-            }
-        };
-        if let Some(failure) = self.list.get_mut(place) {
-            failure.calls += 1;
-            (failure.last_ns, failure.pid, failure.comm) = (call.start_ns, call.pid, call.comm);
+            None => self.0.crowd_out(),
         }
     }
 
     /// All rows.
     #[must_use]
     pub fn list(&self) -> &[Failure] {
-        &self.list
+        self.0.list()
     }
 
     /// Errors that found no row.
     #[must_use]
     pub const fn crowded_out(&self) -> u64 {
-        self.crowded_out
+        self.0.crowded_out()
     }
 }
 

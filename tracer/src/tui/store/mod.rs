@@ -6,6 +6,7 @@ pub mod devices;
 pub mod errors;
 pub mod groups;
 pub mod heat;
+mod rows;
 pub mod series;
 pub mod tasks;
 

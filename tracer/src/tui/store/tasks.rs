@@ -1,8 +1,6 @@
 //! Totals per process and thread.
 
-use std::collections::HashMap;
-
-use super::{Sum, series::Series};
+use super::{Sum, rows::Rows, series::Series};
 use crate::event::{Comm, Event};
 
 /// Processes and threads kept; calls of further ones are only counted.
@@ -31,12 +29,10 @@ type Places = [Option<usize>; 2];
 /// All of them, in the order in which they came up.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
-    list: Vec<Task>,
-    places: HashMap<(u32, Option<u32>), usize>,
+    rows: Rows<(u32, Option<u32>), Task, CAPACITY>,
     processes: usize,
     /// The last call's process and thread, and their places.
     last: Option<(u32, u32, Places)>,
-    crowded_out: u64,
 }
 
 impl Tasks {
@@ -48,9 +44,11 @@ impl Tasks {
             _ => [self.place(event, None), self.place(event, Some(call.tid))],
         };
         self.last = Some((call.pid, call.tid, places));
-        self.crowded_out += u64::from(places.contains(&None));
+        if places.contains(&None) {
+            self.rows.crowd_out();
+        }
         for place in places.into_iter().flatten() {
-            let Some(task) = self.list.get_mut(place) else { continue };
+            let Some(task) = self.rows.get_mut(place) else { continue };
             task.sum.add(event);
             task.series.add(second);
             if task.tid.is_some() || call.pid == call.tid {
@@ -62,21 +60,18 @@ impl Tasks {
     /// Finds or makes a row; `None` if there is no room.
     fn place(&mut self, event: &Event, tid: Option<u32>) -> Option<usize> {
         let (pid, comm) = (event.call.pid, event.call.comm);
-        if let Some(&place) = self.places.get(&(pid, tid)) {
-            return Some(place);
-        }
-        if self.list.len() >= CAPACITY {
-            return None;
-        }
-        let place = self.list.len();
-        self.places.insert((pid, tid), place);
-        self.processes += usize::from(tid.is_none());
-        let (threads, sum, series) = (0, Sum::default(), Series::default());
-        self.list.push(Task { pid, tid, comm, threads, sum, series });
-        if let (Some(_), Some(&process)) = (tid, self.places.get(&(pid, None)))
-            && let Some(process) = self.list.get_mut(process)
-        {
-            process.threads += 1;
+        let before = self.rows.list().len();
+        let place = self.rows.place((pid, tid), || {
+            let (threads, sum, series) = (0, Sum::default(), Series::default());
+            Task { pid, tid, comm, threads, sum, series }
+        })?;
+        if place == before {
+            self.processes += usize::from(tid.is_none());
+            if tid.is_some()
+                && let Some(process) = self.rows.find_mut(&(pid, None))
+            {
+                process.threads += 1;
+            }
         }
         Some(place)
     }
@@ -84,19 +79,19 @@ impl Tasks {
     /// All rows.
     #[must_use]
     pub fn list(&self) -> &[Task] {
-        &self.list
+        self.rows.list()
     }
 
     /// Processes, and whether there may be more.
     #[must_use]
     pub const fn processes(&self) -> (usize, bool) {
-        (self.processes, self.crowded_out > 0)
+        (self.processes, self.rows.crowded_out() > 0)
     }
 
     /// Calls of tasks that found no row.
     #[must_use]
     pub const fn crowded_out(&self) -> u64 {
-        self.crowded_out
+        self.rows.crowded_out()
     }
 }
 
