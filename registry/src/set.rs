@@ -1,12 +1,8 @@
 //! Named sets of constants: bits that are combined, or one of several values.
 
-use std::{
-    borrow::Cow,
-    cmp::Reverse,
-    sync::{Arc, OnceLock},
-};
+use std::{borrow::Cow, cmp::Reverse, sync::OnceLock};
 
-use crate::parse;
+use crate::{name::Name, parse};
 
 /// How the constants of a set go together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,14 +38,14 @@ pub struct Set {
 /// The constants of a set, read.
 #[derive(Debug)]
 struct Constants {
-    all: Vec<(Arc<str>, i128)>,
+    all: Vec<(Name, i128)>,
     /// Values and places, sorted.
     by_value: Vec<(i128, usize)>,
     /// Bits that stand alone, or combinations of them, these first; each with its place in the table.
-    bits: Vec<(usize, Arc<str>, u64)>,
+    bits: Vec<(usize, Name, u64)>,
     /// Fields of several bits.
     fields: Vec<BitField>,
-    prefix: Option<Arc<str>>,
+    prefix: Option<Name>,
 }
 
 /// Several bits that hold one of several values.
@@ -58,13 +54,13 @@ struct BitField {
     /// Of its first value in the table.
     place: usize,
     mask: u64,
-    values: Vec<(Arc<str>, u64)>,
+    values: Vec<(Name, u64)>,
     /// What the names of its values begin with.
-    prefix: Option<Arc<str>>,
+    prefix: Option<Name>,
 }
 
 /// A constant as the text has it: name, value, the mask that it lies in.
-type Item = (Arc<str>, i128, Option<u64>);
+type Item = (Name, i128, Option<u64>);
 
 impl Set {
     /// A line of `sets.tsv`.
@@ -91,7 +87,7 @@ impl Set {
 
     /// Names and values. Of flags those with more bits come first, so that a combination is found before its parts;
     /// otherwise the order is the header's.
-    pub fn constants(&self) -> &[(Arc<str>, i128)] {
+    pub fn constants(&self) -> &[(Name, i128)] {
         &self.read().all
     }
 
@@ -115,7 +111,7 @@ impl Set {
             }
             let (mut bits, mut fields) = (Vec::new(), Vec::<BitField>::new());
             for (place, (name, value, mask)) in items.iter().enumerate() {
-                let (name, value) = (Arc::clone(name), low(*value));
+                let (name, value) = (name.clone(), low(*value));
                 match (mask, fields.iter_mut().find(|field| Some(field.mask) == *mask)) {
                     (None, _) => bits.push((place, name, value)),
                     (Some(_), Some(field)) => field.values.push((name, value)),
@@ -148,7 +144,7 @@ impl Set {
         self.named(value).map(|name| &**name)
     }
 
-    pub(crate) fn named(&self, value: i128) -> Option<&Arc<str>> {
+    pub(crate) fn named(&self, value: i128) -> Option<&Name> {
         let Constants { all, by_value, .. } = self.read();
         let (found, place) = by_value.get(by_value.partition_point(|(other, _)| *other < value))?;
         all.get(*place).filter(|_| *found == value).map(|(name, _)| name)
@@ -184,9 +180,9 @@ impl Set {
     }
 
     /// The names of the bits of a value in the order of the table, and the bits that have none.
-    pub(crate) fn flags(&self, value: u64) -> (Vec<Arc<str>>, u64) {
+    pub(crate) fn flags(&self, value: u64) -> (Vec<Name>, u64) {
         let Constants { bits, fields, .. } = self.read();
-        let (mut names, mut rest) = (Vec::<(usize, &Arc<str>)>::new(), value);
+        let (mut names, mut rest) = (Vec::<(usize, &Name)>::new(), value);
         for field in fields {
             let held = value & field.mask;
             if let Some((name, _)) = field.values.iter().find(|(_, other)| *other == held) {
@@ -201,16 +197,16 @@ impl Set {
             }
         }
         names.sort_unstable_by_key(|(place, _)| *place);
-        (names.into_iter().map(|(_, name)| Arc::clone(name)).collect(), rest)
+        (names.into_iter().map(|(_, name)| name.clone()).collect(), rest)
     }
 
     /// What the names begin with, up to an underscore.
-    pub(crate) fn prefix(&self) -> Option<&Arc<str>> {
+    pub(crate) fn prefix(&self) -> Option<&Name> {
         self.read().prefix.as_ref()
     }
 
     /// What the names of values begin with, one of which should stand where these bits are that have no name.
-    pub(crate) fn prefix_of(&self, rest: u64) -> Option<&Arc<str>> {
+    pub(crate) fn prefix_of(&self, rest: u64) -> Option<&Name> {
         let mut fields = self.read().fields.iter();
         fields.find(|field| rest != 0 && rest & !field.mask == 0)?.prefix.as_ref()
     }
@@ -222,7 +218,7 @@ impl Set {
 }
 
 /// What all names begin with, up to an underscore: `V4L2_BUF_TYPE_`.
-pub(crate) fn prefix<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Arc<str>> {
+pub(crate) fn prefix<'n>(names: impl IntoIterator<Item = &'n str>) -> Option<Name> {
     let mut names = names.into_iter();
     let first = names.next()?;
     let length = names.fold(first.len(), |length, name| {

@@ -8,7 +8,7 @@ use super::{
     memory::{Memory, When},
     number::{extract, integer, truncated},
     order::{Order, View, Word, elements, lengths},
-    plan::{Content, FieldPlan, Kind, Known, Length, Plan, Planner, RecordPlan, Root, Step},
+    plan::{Content, FieldPlan, Kind, Known, Length, Number, Plan, Planner, RecordPlan, Root, Step},
     scalar,
     tag::{Says, Tag},
     value::{Member, Show, Value},
@@ -412,6 +412,19 @@ impl<'m> Decoder<'m> {
         }
     }
 
+    /// A number of which nothing else says anything.
+    fn plain(&self, plan: &Plan, number: &Number, view: View<'_>) -> Value {
+        let bytes = usize::try_from(number.offset).ok().and_then(|offset| view.bytes.get(offset..));
+        let Some(raw) = bytes.and_then(|bytes| integer(bytes, number.size, number.big_endian)) else {
+            return Value::Missing;
+        };
+        let (facts, width) = (self.planner.facts, number.size * 8);
+        match &plan.layout.shape {
+            Shape::Enumeration(of) => scalar::named(facts, of, &plan.known, raw, width),
+            _ => scalar::number(facts, &plan.known, number.scalar, raw, width, None),
+        }
+    }
+
     fn record(
         &mut self,
         record: &Record,
@@ -471,10 +484,18 @@ impl<'m> Decoder<'m> {
                 continue;
             }
             if self.left == 0 || (after && own.plan.known.given) {
-                members.push(Member { name: Arc::clone(&field.name), value: Value::Missing, show: own.show });
+                members.push(Member { name: field.name, value: Value::Missing, show: own.show });
                 if self.left == 0 {
                     break;
                 }
+                continue;
+            }
+            if let Some(number) = &own.number
+                && !orders.iter().any(|order| order.is_within(&field.name))
+            {
+                self.left -= 1;
+                let name = own.shown.unwrap_or(field.name);
+                members.push(Member { name, value: self.plain(&own.plan, number, view), show: own.show });
                 continue;
             }
             match self.field(field, own, view, orders) {
@@ -493,7 +514,7 @@ impl<'m> Decoder<'m> {
                 }
                 value => {
                     let name = own.shown.as_ref().unwrap_or(&field.name);
-                    members.push(Member { name: Arc::clone(name), value, show: own.show });
+                    members.push(Member { name: name.clone(), value, show: own.show });
                 }
             }
         }
@@ -533,9 +554,9 @@ impl<'m> Decoder<'m> {
         }
         let value = self.field(field, own, view, orders);
         Some(match &own.shown {
-            Some(name) => Value::Record(vec![Member { name: Arc::clone(name), value, show: own.show }]),
+            Some(name) => Value::Record(vec![Member { name: name.clone(), value, show: own.show }]),
             None if field.name.is_empty() => value,
-            None => Value::Variant { name: Arc::clone(&field.name), value: Box::new(value) },
+            None => Value::Variant { name: field.name, value: Box::new(value) },
         })
     }
 

@@ -1,11 +1,9 @@
 //! Values as text, as strace writes them.
 
-use std::{
-    fmt::{self, Formatter, Write as _},
-    sync::Arc,
-};
+use std::fmt::{self, Formatter, Write as _};
 
 use super::value::{Member, Show, Value};
+use crate::name::Name;
 
 /// How values are written.
 ///
@@ -221,9 +219,9 @@ fn constant(
 fn flags(
     out: &mut Formatter<'_>,
     value: u64,
-    names: &[Arc<str>],
+    names: &[Name],
     rest: u64,
-    prefix: &Option<Arc<str>>,
+    prefix: &Option<Name>,
     xlat: Xlat,
 ) -> fmt::Result {
     if xlat == Xlat::Raw || (value == 0 && names.is_empty()) {
@@ -367,7 +365,7 @@ fn kernel(out: &mut Formatter<'_>, version: u32, xlat: Xlat) -> fmt::Result {
 }
 
 /// The names of bits, of which few tell what there is.
-fn bitmap(out: &mut Formatter<'_>, names: &[Arc<str>], cut: bool, style: &Style<'_>) -> fmt::Result {
+fn bitmap(out: &mut Formatter<'_>, names: &[Name], cut: bool, style: &Style<'_>) -> fmt::Result {
     const FEW: usize = 4;
     out.write_char('[')?;
     let shown = if style.verbose { names.len() } else { FEW };

@@ -186,8 +186,8 @@ fn versions_have_their_number_beside_them() {
 
 #[test]
 fn few_bits_are_named() {
-    let names: Vec<Arc<str>> = ["A", "B", "C", "D", "E"].map(Into::into).into();
-    let bitmap = |names: &[Arc<str>], cut| Value::Bitmap { bytes: vec![31], names: names.to_vec(), cut };
+    let names: Vec<Name> = ["A", "B", "C", "D", "E"].map(Into::into).into();
+    let bitmap = |names: &[Name], cut| Value::Bitmap { bytes: vec![31], names: names.to_vec(), cut };
     assert_shows(&bitmap(&names, false), &Style::default(), "[A B C D ...]");
     assert_eq!(bitmap(&names, false).to_string(), "[A B C D E]");
     assert_eq!(bitmap(&names[..1], true).to_string(), "[A ...]");

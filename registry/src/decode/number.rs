@@ -5,11 +5,22 @@ use crate::types::Bits;
 /// The number in the first `size` bytes, at most 16.
 pub fn integer(bytes: &[u8], size: u64, big_endian: bool) -> Option<u128> {
     let bytes = bytes.get(..usize::try_from(size).ok()?)?;
-    if bytes.len() > size_of::<u128>() {
-        return None;
+    let mut word = [0; size_of::<u128>()];
+    if big_endian {
+        word.get_mut(size_of::<u128>().checked_sub(bytes.len())?..)?.copy_from_slice(bytes);
+        return Some(u128::from_be_bytes(word));
     }
-    let add = |sum: u128, byte: &u8| (sum << 8) | u128::from(*byte);
-    Some(if big_endian { bytes.iter().fold(0, add) } else { bytes.iter().rev().fold(0, add) })
+    // Nearly all are of these sizes.
+    Some(match *bytes {
+        [a] => a.into(),
+        [a, b] => u16::from_le_bytes([a, b]).into(),
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]).into(),
+        [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]).into(),
+        _ => {
+            word.get_mut(..bytes.len())?.copy_from_slice(bytes);
+            u128::from_le_bytes(word)
+        }
+    })
 }
 
 /// The number in some bits.

@@ -1,9 +1,7 @@
 //! What other fields and sub-commands say of parts of a value.
 
-use std::sync::Arc;
-
 use super::{plan::Step, tag::Says};
-use crate::{encoding::Direction, types::Field};
+use crate::{encoding::Direction, name::Name, types::Field};
 
 /// Bytes, and where they lie in the program's memory.
 #[derive(Clone, Copy)]
@@ -30,7 +28,7 @@ pub enum Word<'d> {
     /// Its contents begin so many bytes behind its place.
     Skip(u64),
     /// It is a constant of this name.
-    Name(&'d Arc<str>),
+    Name(&'d Name),
     /// What a sub-command says of it, and how that travels.
     Says(&'d Says, Option<Direction>),
 }
@@ -60,10 +58,15 @@ impl<'d> Order<'d> {
         self.path.is_empty() && !self.behind.is_empty()
     }
 
+    /// Whether it is about a member, or part of it.
+    pub fn is_within(&self, name: &Name) -> bool {
+        matches!(self.path.first(), Some(Step::Name(first)) if first == name)
+    }
+
     /// What it says within a member.
-    pub fn within(&self, name: &Arc<str>) -> Option<Self> {
+    pub fn within(&self, name: &Name) -> Option<Self> {
         let (Step::Name(first), path) = self.path.split_first()? else { return None };
-        (**first == **name).then_some(Self { path, ..*self })
+        (first == name).then_some(Self { path, ..*self })
     }
 
     /// What it says of an element.
@@ -80,7 +83,7 @@ impl<'d> Order<'d> {
     /// Whether it says that a member of a union is in use, and how surely.
     pub fn chooses(&self, field: &Field) -> u8 {
         let Some(Step::Name(first)) = self.path.first() else { return 0 };
-        let named = **first == *field.name || (field.name.is_empty() && field.layout.has(first));
+        let named = *first == field.name || (field.name.is_empty() && field.layout.has(first));
         match self.says {
             Word::Says(..) if named && self.default => 1,
             Word::Says(Says::Member, _) if named && self.behind.is_empty() => 2,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    scalar::is_big_endian,
     scope::{Measure, Scope, common, is_whole, length, merge, next, show},
     tag::{self, Spot, Tag},
     value::Show,
@@ -14,9 +15,10 @@ use crate::{
     arch::Arch,
     encoding::Direction,
     facts::{Fact, Facts},
+    name::Name,
     request::pointee,
     set,
-    types::{Field, Layout, Shape, Types, plain_name},
+    types::{Field, Layout, ScalarKind, Shape, Types, plain_name},
 };
 
 /// A type with what is known of it where it stands.
@@ -44,7 +46,7 @@ pub struct Known {
     /// Place of its set.
     pub set: Option<usize>,
     /// What the names of its set or enumeration begin with.
-    pub prefix: Option<Arc<str>>,
+    pub prefix: Option<Name>,
     pub pointee: Option<Pointee>,
     pub of: Option<Arc<str>>,
     /// Place of the set whose values are the numbers of its bits.
@@ -104,6 +106,13 @@ pub enum Kind {
     Kernel,
 }
 
+impl Kind {
+    /// Whether its bytes are no number.
+    const fn is_address(self) -> bool {
+        matches!(self, Self::Ipv4 | Self::Ipv6 | Self::Mac | Self::Uuid)
+    }
+}
+
 /// A struct or a union, planned.
 #[derive(Debug)]
 pub struct RecordPlan {
@@ -130,7 +139,34 @@ pub struct FieldPlan {
     pub plan: Plan,
     pub show: Show,
     /// The name that it is shown by, if not its own.
-    pub shown: Option<Arc<str>>,
+    pub shown: Option<Name>,
+    /// Where it lies, if it is nothing but a number.
+    pub number: Option<Number>,
+}
+
+/// A field that is a number in bytes of its own, and leads nowhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Number {
+    /// Bytes from the record's first.
+    pub offset: u64,
+    pub size: u64,
+    pub big_endian: bool,
+    pub scalar: ScalarKind,
+}
+
+impl Number {
+    fn of(field: &Field, plan: &Plan) -> Option<Self> {
+        let Layout { size, shape, arch, .. } = &*plan.layout;
+        let scalar = match shape {
+            Shape::Scalar(scalar) => *scalar,
+            Shape::Enumeration(of) => of.scalar,
+            _ => return None,
+        };
+        let alone = field.bits.is_none() && plan.known.pointee.is_none() && !plan.known.kind.is_address();
+        let big_endian = is_big_endian(&plan.known, scalar, *arch);
+        let scalar = scalar.kind();
+        alone.then_some(Self { offset: field.offset, size: *size, big_endian, scalar })
+    }
 }
 
 impl Plan {
@@ -219,7 +255,7 @@ pub struct Next {
 /// A part of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    Name(Arc<str>),
+    Name(Name),
     Index(u64),
 }
 
@@ -481,7 +517,8 @@ impl<'r> Planner<'r> {
                 if field.name.is_empty() && plan.is_padding() {
                     show = Show::NonZero;
                 }
-                FieldPlan { plan, show, shown }
+                let number = Number::of(field, &plan);
+                FieldPlan { plan, show, shown, number }
             })
             .collect();
         let order = self.order(&record.fields, &scopes);

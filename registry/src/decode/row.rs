@@ -1,7 +1,5 @@
 //! Rows of elements: arrays, texts, bytes, bits.
 
-use std::sync::Arc;
-
 use super::{
     decoder::Decoder,
     extent::is_open,
@@ -10,7 +8,10 @@ use super::{
     scalar,
     value::{Member, Value},
 };
-use crate::types::{ScalarKind, Shape};
+use crate::{
+    name::Name,
+    types::{ScalarKind, Shape},
+};
 
 impl Decoder<'_> {
     /// A row of elements; without a length, as many as there are bytes for.
@@ -38,7 +39,7 @@ impl Decoder<'_> {
             && let Value::Array { items, cut } = self.row(element, length, view, orders)
         {
             let place =
-                |place: usize| set.named(place as i128).map_or_else(|| place.to_string().into(), Arc::clone);
+                |place: usize| set.named(place as i128).map_or_else(|| place.to_string().into(), Name::clone);
             let members = items.into_iter().enumerate().map(|(at, value)| Member::new(place(at), value));
             return Value::Indexed { members: members.collect(), cut };
         }

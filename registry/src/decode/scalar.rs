@@ -1,7 +1,5 @@
 //! What numbers and short runs of bytes mean.
 
-use std::sync::Arc;
-
 use super::{
     number::{extend, truncated},
     plan::{Kind, Known},
@@ -9,6 +7,7 @@ use super::{
 };
 use crate::{
     facts::Facts,
+    name::Name,
     set::{Set, SetKind},
     types::{Enumeration, Scalar, ScalarKind},
 };
@@ -20,7 +19,7 @@ pub fn number(
     scalar: ScalarKind,
     raw: u128,
     width: u64,
-    name: Option<&Arc<str>>,
+    name: Option<&Name>,
 ) -> Value {
     match scalar {
         ScalarKind::Float if width == 32 => {
@@ -59,7 +58,7 @@ pub fn number(
     };
     let Some(set) = known.set.and_then(|place| facts.sets().get(place)) else {
         return match name {
-            Some(name) => Value::Enumeration { value, name: Some(Arc::clone(name)), prefix: None },
+            Some(name) => Value::Enumeration { value, name: Some(*name), prefix: None },
             None if known.max && low == u64::MAX >> 64_u64.saturating_sub(width) => greatest(value, width),
             None => Value::Integer(value),
         };
@@ -84,13 +83,13 @@ pub fn named(facts: &Facts, of: &Enumeration, known: &Known, raw: u128, width: u
     match number(facts, known, of.scalar.kind(), raw, width, None) {
         Value::Integer(value) => {
             let found = of.constants.iter().find(|(_, other)| *other == value);
-            enumeration(value, found.map(|(name, _)| Arc::clone(name)), known)
+            enumeration(value, found.map(|(name, _)| *name), known)
         }
         other => other,
     }
 }
 
-fn enumeration(value: i128, name: Option<Arc<str>>, known: &Known) -> Value {
+fn enumeration(value: i128, name: Option<Name>, known: &Known) -> Value {
     let prefix = if name.is_none() { known.prefix.clone() } else { None };
     Value::Enumeration { value, name, prefix }
 }
@@ -126,7 +125,7 @@ pub fn bitmap(set: &Set, bytes: &[u8], cut: bool) -> Value {
     let bits = (0..).zip(bytes).flat_map(|(place, byte)| {
         (0..8).filter(move |bit| byte >> bit & 1 != 0).map(move |bit: i128| place * 8 + bit)
     });
-    let name = |bit: i128| set.named(bit).map_or_else(|| format!("{bit:#x}").into(), Arc::clone);
+    let name = |bit: i128| set.named(bit).map_or_else(|| format!("{bit:#x}").into(), Name::clone);
     Value::Bitmap { bytes: bytes.to_vec(), names: bits.map(name).collect(), cut }
 }
 

@@ -6,6 +6,7 @@ use super::plan::{Planner, Step, steps};
 use crate::{
     encoding::Direction,
     facts::Subcommand,
+    name::Name,
     selector::{Base, Selector, What},
     types::{Bits, Layout, Place, Shape, plain_name},
 };
@@ -51,7 +52,7 @@ pub struct Spot {
 #[derive(Debug)]
 pub struct Row {
     pub value: u64,
-    pub name: Arc<str>,
+    pub name: Name,
     pub target: Option<Goal>,
     pub dir: Option<Direction>,
 }

@@ -3,8 +3,9 @@
 use std::{
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
-    sync::Arc,
 };
+
+use crate::name::Name;
 
 /// Bytes with a meaning.
 ///
@@ -43,34 +44,34 @@ pub enum Value {
         /// The whole number.
         value: u64,
         /// The names of the bits that have one.
-        names: Vec<Arc<str>>,
+        names: Vec<Name>,
         /// The bits that have none.
         rest: u64,
         /// What all names begin with; only where there are none, or where the rest should be one of several values.
-        prefix: Option<Arc<str>>,
+        prefix: Option<Name>,
     },
     /// A number that should be one of several.
     Enumeration {
         /// The number.
         value: i128,
         /// Its name, if it has one.
-        name: Option<Arc<str>>,
+        name: Option<Name>,
         /// What the names of the others begin with; only where it has none.
-        prefix: Option<Arc<str>>,
+        prefix: Option<Name>,
     },
     /// A number that may have a name, and is shown beside it.
     Numbered {
         /// The number.
         value: u64,
         /// Its name, if it has one.
-        name: Option<Arc<str>>,
+        name: Option<Name>,
     },
     /// Four characters that name a format.
     Fourcc {
         /// The number.
         value: u32,
         /// The constant of that value, if there is one.
-        name: Option<Arc<str>>,
+        name: Option<Name>,
     },
     /// A tone.
     Tone {
@@ -129,7 +130,7 @@ pub enum Value {
         /// As they lie in memory.
         bytes: Vec<u8>,
         /// The names of the bits that are set; of one that has none, its number.
-        names: Vec<Arc<str>>,
+        names: Vec<Name>,
         /// The data ended before they did.
         cut: bool,
     },
@@ -152,7 +153,7 @@ pub enum Value {
     /// The member in use of a union.
     Variant {
         /// Its name.
-        name: Arc<str>,
+        name: Name,
         /// What it holds.
         value: Box<Self>,
     },
@@ -171,7 +172,7 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     /// Its name; empty for an anonymous one.
-    pub name: Arc<str>,
+    pub name: Name,
     /// What it holds.
     pub value: Value,
     /// When it is worth showing.
@@ -192,7 +193,7 @@ pub enum Show {
 
 impl Member {
     /// A field that is always shown.
-    pub fn new(name: impl Into<Arc<str>>, value: Value) -> Self {
+    pub fn new(name: impl Into<Name>, value: Value) -> Self {
         Self { name: name.into(), value, show: Show::Always }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     definition::{self, Type},
     scalar::{Scalar, ScalarKind},
 };
-use crate::arch::Arch;
+use crate::{arch::Arch, name::Name};
 
 /// A type on an architecture.
 ///
@@ -59,7 +59,7 @@ pub struct Enumeration {
     /// The integer that holds the value.
     pub scalar: Scalar,
     /// Names and values in the order of the header.
-    pub constants: Vec<(Arc<str>, i128)>,
+    pub constants: Vec<(Name, i128)>,
 }
 
 /// A struct or a union.
@@ -75,7 +75,7 @@ pub struct Record {
 #[derive(Debug, PartialEq)]
 pub struct Field {
     /// Its name; empty for an anonymous struct or union, whose fields count as the parent's, and for padding bits.
-    pub name: Arc<str>,
+    pub name: Name,
     /// Bytes from the parent's first to the first that it has a part in.
     pub offset: u64,
     /// Which bits, for a bitfield.

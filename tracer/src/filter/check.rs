@@ -261,7 +261,7 @@ impl Constants {
     }
 
     /// The sets that hold these constants and those of a value: a bit has another name in another set.
-    fn shared<'a>(&'a self, names: &'a [std::sync::Arc<str>]) -> impl Iterator<Item = &'static Set> + 'a {
+    fn shared<'a>(&'a self, names: &'a [ioctl_registry::Name]) -> impl Iterator<Item = &'static Set> + 'a {
         let sets = self.names.first().map(|wanted| wanted.sets.as_slice()).unwrap_or_default();
         sets.iter().copied().filter(move |set| {
             !names.is_empty()
