@@ -111,7 +111,7 @@ impl Set {
             }
             let (mut bits, mut fields) = (Vec::new(), Vec::<BitField>::new());
             for (place, (name, value, mask)) in items.iter().enumerate() {
-                let (name, value) = (name.clone(), low(*value));
+                let (name, value) = (*name, low(*value));
                 match (mask, fields.iter_mut().find(|field| Some(field.mask) == *mask)) {
                     (None, _) => bits.push((place, name, value)),
                     (Some(_), Some(field)) => field.values.push((name, value)),
@@ -197,7 +197,7 @@ impl Set {
             }
         }
         names.sort_unstable_by_key(|(place, _)| *place);
-        (names.into_iter().map(|(_, name)| name.clone()).collect(), rest)
+        (names.into_iter().map(|(_, name)| *name).collect(), rest)
     }
 
     /// What the names begin with, up to an underscore.

@@ -11,6 +11,12 @@ use std::{
 /// # Errors
 /// Those of the writer.
 pub fn write_escaped(out: &mut impl Write, bytes: &[u8], extra: &[char]) -> fmt::Result {
+    // Nearly all of it is.
+    let plain =
+        |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'\\' && !extra.contains(&char::from(*byte));
+    if let (true, Ok(text)) = (bytes.iter().all(plain), std::str::from_utf8(bytes)) {
+        return out.write_str(text);
+    }
     for chunk in bytes.utf8_chunks() {
         let escapes = |c: char| !is_plain(c) || c == '\\' || extra.contains(&c);
         let mut rest = chunk.valid();

@@ -62,7 +62,7 @@ impl Value {
             }
             (Self::Variant { name: one, value: before }, Self::Variant { name, value }) if one == name => {
                 let value = Box::new(Self::changed(before, value, added)?);
-                Some(Self::Variant { name: name.clone(), value })
+                Some(Self::Variant { name: *name, value })
             }
             (Self::Record(before), Self::Record(after)) => {
                 let changed = |(other, member): (Option<&Member>, &Member)| {
@@ -154,7 +154,7 @@ impl Value {
                 Self::Pointee { address: *address, value: Box::new(Self::merged(before, value)) }
             }
             (Self::Variant { name: one, value: before }, Self::Variant { name, value }) if one == name => {
-                Self::Variant { name: name.clone(), value: Box::new(Self::merged(before, value)) }
+                Self::Variant { name: *name, value: Box::new(Self::merged(before, value)) }
             }
             (Self::Record(before), Self::Record(after)) if after.len() < before.len() => {
                 // What a failed call changed: the rest is as it was.

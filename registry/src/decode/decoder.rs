@@ -8,7 +8,7 @@ use super::{
     memory::{Memory, When},
     number::{extract, integer, truncated},
     order::{Order, View, Word, elements, lengths},
-    plan::{Content, FieldPlan, Kind, Known, Length, Number, Plan, Planner, RecordPlan, Root, Step},
+    plan::{Content, FieldPlan, Kind, Known, Length, Number, Part, Plan, Planner, RecordPlan, Root, Step},
     scalar,
     tag::{Says, Tag},
     value::{Member, Show, Value},
@@ -412,19 +412,6 @@ impl<'m> Decoder<'m> {
         }
     }
 
-    /// A number of which nothing else says anything.
-    fn plain(&self, plan: &Plan, number: &Number, view: View<'_>) -> Value {
-        let bytes = usize::try_from(number.offset).ok().and_then(|offset| view.bytes.get(offset..));
-        let Some(raw) = bytes.and_then(|bytes| integer(bytes, number.size, number.big_endian)) else {
-            return Value::Missing;
-        };
-        let (facts, width) = (self.planner.facts, number.size * 8);
-        match &plan.layout.shape {
-            Shape::Enumeration(of) => scalar::named(facts, of, &plan.known, raw, width),
-            _ => scalar::number(facts, &plan.known, number.scalar, raw, width, None),
-        }
-    }
-
     fn record(
         &mut self,
         record: &Record,
@@ -473,56 +460,30 @@ impl<'m> Decoder<'m> {
         {
             return value;
         }
-        let before = matches!(self.when, Some(When::Before));
-        let after = matches!(self.when, Some(When::After(_)));
         let mut members = Vec::with_capacity(record.fields.len());
-        let places = plan.order.iter();
-        for (field, own) in places.filter_map(|place| record.fields.get(*place).zip(plan.fields.get(*place)))
-        {
-            let nothing = field.name.is_empty() && field.bits.is_some();
-            if nothing || is_empty(&field.layout) || (before && own.plan.known.out) {
-                continue;
-            }
-            if self.left == 0 || (after && own.plan.known.given) {
-                members.push(Member { name: field.name, value: Value::Missing, show: own.show });
-                if self.left == 0 {
-                    break;
+        for part in &plan.parts {
+            match part {
+                Part::Numbers(numbers) if self.left > numbers.len() && are_free(numbers, orders) => {
+                    self.left -= numbers.len();
+                    // Into their places: values are large, and decoding would mostly move them about.
+                    members.extend(numbers.iter().map(|number| self.number_of(plan, number, view)));
                 }
-                continue;
-            }
-            if let Some(number) = &own.number
-                && !orders.iter().any(|order| order.is_within(&field.name))
-            {
-                self.left -= 1;
-                let name = own.shown.unwrap_or(field.name);
-                members.push(Member { name, value: self.plain(&own.plan, number, view), show: own.show });
-                continue;
-            }
-            match self.field(field, own, view, orders) {
-                // The member in use means nothing before the call.
-                Value::Record(inner) if inner.is_empty() && before && is_union(&field.layout) => {}
-                // The fields of an anonymous struct are its parent's; those of a union stay together.
-                Value::Record(inner)
-                    if !record.is_union && (field.name.is_empty() || own.is_spoken_for()) =>
-                {
-                    members.extend(inner);
+                Part::Numbers(numbers) => {
+                    for Number { place, .. } in numbers {
+                        self.member(record, plan, *place, view, orders, &mut members);
+                    }
                 }
-                // So is the member in use of an anonymous union, which may be padding.
-                Value::Variant { name, value } if !record.is_union && field.name.is_empty() => {
-                    let show = own.show_of(field, &name);
-                    members.push(Member { name, value: *value, show });
-                }
-                value => {
-                    let name = own.shown.as_ref().unwrap_or(&field.name);
-                    members.push(Member { name: name.clone(), value, show: own.show });
-                }
+                Part::Field(place) => self.member(record, plan, *place, view, orders, &mut members),
             }
         }
         if !record.is_union {
             return Value::Record(members);
         }
         // Whichever it will be, the kernel writes it.
-        if before && !plan.fields.is_empty() && plan.fields.iter().all(|own| own.plan.known.out) {
+        if matches!(self.when, Some(When::Before))
+            && !plan.fields.is_empty()
+            && plan.fields.iter().all(|own| own.plan.known.out)
+        {
             return Value::Record(Vec::new());
         }
         let bytes = view.take(layout.size).bytes;
@@ -531,6 +492,67 @@ impl<'m> Decoder<'m> {
         }
         self.charge(bytes);
         Value::Union { bytes: bytes.to_vec(), members }
+    }
+
+    /// A number of which nothing else says anything.
+    fn number_of(&self, plan: &RecordPlan, number: &Number, view: View<'_>) -> Member {
+        let Number { place, name, .. } = *number;
+        let Some(own) = plan.fields.get(place) else {
+            return Member { name, value: Value::Missing, show: Show::Always };
+        };
+        let bytes = usize::try_from(number.offset).ok().and_then(|offset| view.bytes.get(offset..));
+        let raw = bytes.and_then(|bytes| integer(bytes, number.size, number.big_endian));
+        let (facts, known, width) = (self.planner.facts, &own.plan.known, number.size * 8);
+        let value = match (raw, &own.plan.layout.shape, number.scalar) {
+            (None, ..) => Value::Missing,
+            (Some(raw), _, ScalarKind::Unsigned) if number.bare => Value::Integer(truncated(raw).into()),
+            (Some(raw), Shape::Enumeration(of), _) => scalar::named(facts, of, known, raw, width),
+            (Some(raw), _, kind) => scalar::number(facts, known, kind, raw, width, None),
+        };
+        Member { name: own.shown.unwrap_or(name), value, show: own.show }
+    }
+
+    /// Adds a member, or those of one without a name.
+    fn member(
+        &mut self,
+        record: &Record,
+        plan: &RecordPlan,
+        place: usize,
+        view: View<'_>,
+        orders: &[Order<'_>],
+        members: &mut Vec<Member>,
+    ) {
+        let Some((field, own)) = record.fields.get(place).zip(plan.fields.get(place)) else { return };
+        let before = matches!(self.when, Some(When::Before));
+        let after = matches!(self.when, Some(When::After(_)));
+        let nothing = field.name.is_empty() && field.bits.is_some();
+        if nothing || is_empty(&field.layout) || (before && own.plan.known.out) {
+            return;
+        }
+        if self.left == 0 || (after && own.plan.known.given) {
+            // Of what is missing at the end, the first tells.
+            if self.left > 0 || !matches!(members.last(), Some(Member { value: Value::Missing, .. })) {
+                members.push(Member { name: field.name, value: Value::Missing, show: own.show });
+            }
+            return;
+        }
+        match self.field(field, own, view, orders) {
+            // The member in use means nothing before the call.
+            Value::Record(inner) if inner.is_empty() && before && is_union(&field.layout) => {}
+            // The fields of an anonymous struct are its parent's; those of a union stay together.
+            Value::Record(inner) if !record.is_union && (field.name.is_empty() || own.is_spoken_for()) => {
+                members.extend(inner);
+            }
+            // So is the member in use of an anonymous union, which may be padding.
+            Value::Variant { name, value } if !record.is_union && field.name.is_empty() => {
+                let show = own.show_of(field, &name);
+                members.push(Member { name, value: *value, show });
+            }
+            value => {
+                let name = own.shown.unwrap_or(field.name);
+                members.push(Member { name, value, show: own.show });
+            }
+        }
     }
 
     /// The member of a union that something says is in use.
@@ -554,7 +576,7 @@ impl<'m> Decoder<'m> {
         }
         let value = self.field(field, own, view, orders);
         Some(match &own.shown {
-            Some(name) => Value::Record(vec![Member { name: name.clone(), value, show: own.show }]),
+            Some(name) => Value::Record(vec![Member { name: *name, value, show: own.show }]),
             None if field.name.is_empty() => value,
             None => Value::Variant { name: field.name, value: Box::new(value) },
         })
@@ -588,6 +610,11 @@ pub(super) fn bounded(memory: &dyn Memory, address: u64, length: u64) -> &[u8] {
     let length = length.min(MAX_READ);
     let bytes = memory.bytes(address, length);
     usize::try_from(length).ok().and_then(|length| bytes.get(..length)).unwrap_or(bytes)
+}
+
+/// Whether nothing else says anything of them.
+fn are_free(numbers: &[Number], orders: &[Order<'_>]) -> bool {
+    orders.iter().all(|order| !numbers.iter().any(|number| order.is_within(&number.name)))
 }
 
 /// Whether it is a struct without members, which only lets an array without a length stand alone.

@@ -1,6 +1,6 @@
 //! Values as text, as strace writes them.
 
-use std::fmt::{self, Formatter, Write as _};
+use std::fmt::{self, Display as _, Formatter, Write as _};
 
 use super::value::{Member, Show, Value};
 use crate::name::Name;
@@ -87,12 +87,12 @@ impl fmt::Display for Styled<'_> {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         let style = self.style;
         match self.value {
-            Value::Integer(value) => write!(out, "{value}"),
+            Value::Integer(value) => decimal(out, *value),
             Value::Hex(value) => hex(out, *value),
             Value::Float(value) => write!(out, "{value}"),
             Value::Bool(value) => write!(out, "{value}"),
             Value::Pointer(0) => out.write_str("NULL"),
-            Value::Pointer(address) => write!(out, "{address:#x}"),
+            Value::Pointer(address) => hex(out, *address),
             Value::Pointee { value, .. } => pointee(out, value, style),
             Value::Flags { value, names, rest, prefix } => {
                 flags(out, *value, names, *rest, prefix, style.xlat)
@@ -108,7 +108,7 @@ impl fmt::Display for Styled<'_> {
             },
             Value::Fourcc { value, name } => fourcc(out, *value, name.as_deref(), style.xlat),
             Value::Descriptor(number) => {
-                write!(out, "{number}")?;
+                decimal(out, (*number).into())?;
                 match style.descriptors.and_then(|descriptors| descriptors(*number)) {
                     Some(text) => write!(out, "<{text}>"),
                     None => Ok(()),
@@ -128,7 +128,8 @@ impl fmt::Display for Styled<'_> {
             Value::Char(byte) => character(out, *byte),
             Value::Fraction(members) => {
                 for (place, Member { value, .. }) in members.iter().enumerate() {
-                    write!(out, "{}{}", if place == 0 { "" } else { "/" }, Styled { value, style })?;
+                    out.write_str(if place == 0 { "" } else { "/" })?;
+                    Styled { value, style }.fmt(out)?;
                 }
                 Ok(())
             }
@@ -148,8 +149,8 @@ impl fmt::Display for Styled<'_> {
             Value::Indexed { members, cut } => {
                 out.write_char('[')?;
                 for (place, Member { name, value, .. }) in members.iter().enumerate() {
-                    let separator = if place == 0 { "" } else { ", " };
-                    write!(out, "{separator}[{name}]={}", Styled { value, style })?;
+                    write!(out, "{}[{name}]=", if place == 0 { "" } else { ", " })?;
+                    Styled { value, style }.fmt(out)?;
                 }
                 if *cut {
                     write!(out, "{}...", if members.is_empty() { "" } else { ", " })?;
@@ -170,9 +171,21 @@ impl fmt::Display for Styled<'_> {
     }
 }
 
+/// Nearly all numbers fit into 64 bits, and those are written faster.
+fn decimal(out: &mut Formatter<'_>, value: i128) -> fmt::Result {
+    match i64::try_from(value) {
+        Ok(value) => value.fmt(out),
+        Err(_) => value.fmt(out),
+    }
+}
+
 /// As C's `%#x`.
 fn hex(out: &mut Formatter<'_>, value: u64) -> fmt::Result {
-    if value == 0 { out.write_char('0') } else { write!(out, "{value:#x}") }
+    if value == 0 {
+        return out.write_char('0');
+    }
+    out.write_str("0x")?;
+    fmt::LowerHex::fmt(&value, out)
 }
 
 /// The bits of a number as the smallest type that C would hold it in.
@@ -192,8 +205,12 @@ fn pointee(out: &mut Formatter<'_>, value: &Value, style: &Style<'_>) -> fmt::Re
         | Value::Text { .. }
         | Value::Bytes { .. }
         | Value::Variant { .. }
-        | Value::Union { .. } => write!(out, "{styled}"),
-        _ => write!(out, "[{styled}]"),
+        | Value::Union { .. } => styled.fmt(out),
+        _ => {
+            out.write_char('[')?;
+            styled.fmt(out)?;
+            out.write_char(']')
+        }
     }
 }
 
@@ -210,10 +227,16 @@ fn constant(
         _ => hex(out, value)?,
     }
     match (name, prefix) {
-        (Some(name), _) => write!(out, " /* {name} */"),
+        (Some(name), _) => comment(out, name),
         (None, Some(prefix)) => write!(out, " /* {prefix}??? */"),
         (None, None) => Ok(()),
     }
+}
+
+fn comment(out: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    out.write_str(" /* ")?;
+    out.write_str(text)?;
+    out.write_str(" */")
 }
 
 fn flags(
@@ -235,7 +258,8 @@ fn flags(
         out.write_str(" /* ")?;
     }
     for (place, name) in names.iter().enumerate() {
-        write!(out, "{}{name}", if place == 0 { "" } else { "|" })?;
+        out.write_str(if place == 0 { "" } else { "|" })?;
+        out.write_str(name)?;
     }
     if rest != 0 {
         write!(out, "|{rest:#x}")?;
@@ -258,7 +282,7 @@ fn fourcc(out: &mut Formatter<'_>, value: u32, name: Option<&str>, xlat: Xlat) -
     }
     out.write_char(')')?;
     match name {
-        Some(name) => write!(out, " /* {name} */"),
+        Some(name) => comment(out, name),
         None => Ok(()),
     }
 }
@@ -283,7 +307,11 @@ fn tone(out: &mut Formatter<'_>, period: u64, duration: Option<u64>, xlat: Xlat)
 fn character(out: &mut Formatter<'_>, byte: u8) -> fmt::Result {
     match byte {
         b'\'' | b'\\' => write!(out, "'\\{}'", char::from(byte)),
-        0x20..=0x7e => write!(out, "'{}'", char::from(byte)),
+        0x20..=0x7e => {
+            out.write_char('\'')?;
+            out.write_char(char::from(byte))?;
+            out.write_char('\'')
+        }
         _ => write!(out, "'\\x{byte:02x}'"),
     }
 }
@@ -370,7 +398,8 @@ fn bitmap(out: &mut Formatter<'_>, names: &[Name], cut: bool, style: &Style<'_>)
     out.write_char('[')?;
     let shown = if style.verbose { names.len() } else { FEW };
     for (place, name) in names.iter().take(shown).enumerate() {
-        write!(out, "{}{name}", if place == 0 { "" } else { " " })?;
+        out.write_str(if place == 0 { "" } else { " " })?;
+        out.write_str(name)?;
     }
     if cut || names.len() > shown {
         out.write_str(" ...")?;
@@ -387,8 +416,8 @@ fn array(out: &mut Formatter<'_>, items: &[Value], cut: bool, style: &Style<'_>)
     let mut separator = "";
     let limit = if style.verbose { usize::MAX } else { style.limit };
     for value in items.iter().take(limit) {
-        write!(out, "{separator}{}", Styled { value, style })?;
-        separator = ", ";
+        out.write_str(std::mem::replace(&mut separator, ", "))?;
+        Styled { value, style }.fmt(out)?;
     }
     if cut || items.len() > limit {
         write!(out, "{separator}...")?;
@@ -438,8 +467,13 @@ fn record(out: &mut Formatter<'_>, members: &[Member], style: &Style<'_>) -> fmt
         match value {
             Value::Variant { .. } => variant(out, name, value, style)?,
             Value::Time(seconds) if moment.is_some() => write!(out, "{name}={seconds}")?,
-            value if name.is_empty() => write!(out, "{}", Styled { value, style })?,
-            value => write!(out, "{name}={}", Styled { value, style })?,
+            value => {
+                if !name.is_empty() {
+                    out.write_str(name)?;
+                    out.write_char('=')?;
+                }
+                Styled { value, style }.fmt(out)?;
+            }
         }
     }
     if hidden {
@@ -457,17 +491,19 @@ fn variant(out: &mut Formatter<'_>, name: &str, mut value: &Value, style: &Style
     out.write_str(name)?;
     let mut dot = if name.is_empty() { "" } else { "." };
     while let Value::Variant { name, value: inner } = value {
-        write!(out, "{dot}{name}")?;
+        out.write_str(dot)?;
+        out.write_str(name)?;
         (dot, value) = (".", inner);
     }
-    write!(out, "={}", Styled { value, style })
+    out.write_char('=')?;
+    Styled { value, style }.fmt(out)
 }
 
 fn union(out: &mut Formatter<'_>, bytes: &[u8], members: &[Member], style: &Style<'_>) -> fmt::Result {
     let telling: Vec<_> = members.iter().filter(|member| !member.value.is_opaque()).collect();
     if telling.is_empty() || telling.len() > MAX_MEMBERS {
         let value = &Value::Bytes { bytes: bytes.to_vec(), cut: false };
-        return write!(out, "{}", Styled { value, style });
+        return Styled { value, style }.fmt(out);
     }
     for (place, Member { name, value, .. }) in telling.into_iter().enumerate() {
         let styled = Styled { value, style };

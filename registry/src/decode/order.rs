@@ -81,7 +81,7 @@ impl<'d> Order<'d> {
     }
 
     /// Whether it says that a member of a union is in use, and how surely.
-    pub fn chooses(&self, field: &Field) -> u8 {
+    pub fn chooses(&self, field: &Field) -> u64 {
         let Some(Step::Name(first)) = self.path.first() else { return 0 };
         let named = *first == field.name || (field.name.is_empty() && field.layout.has(first));
         match self.says {

@@ -118,8 +118,8 @@ impl Kind {
 pub struct RecordPlan {
     /// As many as the layout has.
     pub fields: Vec<FieldPlan>,
-    /// Their places, in the order in which they are shown.
-    pub order: Vec<usize>,
+    /// The fields, in the order in which they are shown.
+    pub parts: Vec<Part>,
     pub lengths: Vec<Length>,
     pub tags: Vec<Tag>,
     /// Its end is as long as there is data.
@@ -140,32 +140,55 @@ pub struct FieldPlan {
     pub show: Show,
     /// The name that it is shown by, if not its own.
     pub shown: Option<Name>,
-    /// Where it lies, if it is nothing but a number.
-    pub number: Option<Number>,
 }
 
-/// A field that is a number in bytes of its own, and leads nowhere.
+/// Fields of a record that stand together.
+#[derive(Debug)]
+pub enum Part {
+    /// The place of one.
+    Field(usize),
+    /// Some of which nothing but their bytes is needed.
+    Numbers(Vec<Number>),
+}
+
+/// A field that is a number in bytes of its own, leads nowhere and travels both ways.
 #[derive(Debug, Clone, Copy)]
 pub struct Number {
+    /// Of the field.
+    pub place: usize,
+    /// Its name in C.
+    pub name: Name,
     /// Bytes from the record's first.
     pub offset: u64,
     pub size: u64,
     pub big_endian: bool,
     pub scalar: ScalarKind,
+    /// Nothing is known of it, and it is no longer than 64 bits.
+    pub bare: bool,
 }
 
 impl Number {
-    fn of(field: &Field, plan: &Plan) -> Option<Self> {
-        let Layout { size, shape, arch, .. } = &*plan.layout;
+    fn of(place: usize, field: &Field, own: &FieldPlan) -> Option<Self> {
+        let Layout { size, shape, arch, .. } = &*own.plan.layout;
         let scalar = match shape {
             Shape::Scalar(scalar) => *scalar,
             Shape::Enumeration(of) => of.scalar,
             _ => return None,
         };
-        let alone = field.bits.is_none() && plan.known.pointee.is_none() && !plan.known.kind.is_address();
-        let big_endian = is_big_endian(&plan.known, scalar, *arch);
-        let scalar = scalar.kind();
-        alone.then_some(Self { offset: field.offset, size: *size, big_endian, scalar })
+        let known = &own.plan.known;
+        if field.bits.is_some()
+            || known.pointee.is_some()
+            || known.kind.is_address()
+            || known.out
+            || known.given
+        {
+            return None;
+        }
+        let bare = matches!(shape, Shape::Scalar(_))
+            && (known.kind, known.set, known.max, *size <= 8) == (Kind::Plain, None, false, true);
+        let big_endian = is_big_endian(known, scalar, *arch);
+        let (name, offset, scalar) = (field.name, field.offset, scalar.kind());
+        Some(Self { place, name, offset, size: *size, big_endian, scalar, bare })
     }
 }
 
@@ -479,7 +502,7 @@ impl<'r> Planner<'r> {
         let Shape::Record(record) = &layout.shape else {
             return RecordPlan {
                 fields: vec![],
-                order: vec![],
+                parts: vec![],
                 lengths: vec![],
                 tags: vec![],
                 open: false,
@@ -517,11 +540,10 @@ impl<'r> Planner<'r> {
                 if field.name.is_empty() && plan.is_padding() {
                     show = Show::NonZero;
                 }
-                let number = Number::of(field, &plan);
-                FieldPlan { plan, show, shown, number }
+                FieldPlan { plan, show, shown }
             })
             .collect();
-        let order = self.order(&record.fields, &scopes);
+        let parts = parts(&record.fields, &fields, self.order(&record.fields, &scopes));
         let mut lengths: Vec<Length> = Vec::new();
         for measure in
             scopes.iter().flat_map(|scope| &scope.lengths).filter(|measure| measure.path.is_empty())
@@ -542,7 +564,7 @@ impl<'r> Planner<'r> {
         let tags = if layout.name.is_empty() { Vec::new() } else { tag::of_type(self, layout) };
         let leads_on = fields.iter().any(|field| field.plan.leads_on) || tags.iter().any(Tag::leads_on);
         let spoken_for = record.is_union && fields.iter().any(|field| field.shown.is_some());
-        RecordPlan { fields, order, lengths, tags, open, starts, next, leads_on, spoken_for }
+        RecordPlan { fields, parts, lengths, tags, open, starts, next, leads_on, spoken_for }
     }
 }
 
@@ -565,6 +587,20 @@ impl Planner<'_> {
         }
         order
     }
+}
+
+/// Fields in an order, those that are but numbers together.
+fn parts(fields: &[Field], plans: &[FieldPlan], order: Vec<usize>) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for place in order {
+        let number = fields.get(place).zip(plans.get(place));
+        match (number.and_then(|(field, own)| Number::of(place, field, own)), parts.last_mut()) {
+            (Some(number), Some(Part::Numbers(numbers))) => numbers.push(number),
+            (Some(number), _) => parts.push(Part::Numbers(vec![number])),
+            (None, _) => parts.push(Part::Field(place)),
+        }
+    }
+    parts
 }
 
 /// The steps of a path.

@@ -74,7 +74,7 @@ pub fn number(
     }
     let (names, rest) = set.flags(low);
     let own = set.prefix_of(rest).cloned();
-    let prefix = if names.is_empty() { own.or_else(|| known.prefix.clone()) } else { own };
+    let prefix = if names.is_empty() { own.or(known.prefix) } else { own };
     Value::Flags { value: low, names, rest, prefix }
 }
 
@@ -90,7 +90,7 @@ pub fn named(facts: &Facts, of: &Enumeration, known: &Known, raw: u128, width: u
 }
 
 fn enumeration(value: i128, name: Option<Name>, known: &Known) -> Value {
-    let prefix = if name.is_none() { known.prefix.clone() } else { None };
+    let prefix = if name.is_none() { known.prefix } else { None };
     Value::Enumeration { value, name, prefix }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io};
 
 use anstyle::AnsiColor;
-use ioctl_registry::{Arg, Style, Value, Xlat};
+use ioctl_registry::{Arg, Lookup, Style, Value, Xlat};
 
 use super::{Sink, out::Output};
 use crate::{
@@ -111,32 +111,45 @@ impl<W: Output> Text<W> {
         let call = &event.call;
         self.line.clear();
         write_escaped(&mut self.line, call.comm.as_bytes(), &[])?;
-        write!(self.line, " {} ", call.tid)?;
+        self.line.push(' ');
+        self.decimal(call.tid);
+        self.line.push(' ');
         self.time(call)?;
         if self.style.number {
             write!(self.line, "[{:#06x}] ", call.request)?;
         }
-        write!(self.line, "ioctl({}", call.fd)?;
+        self.line.push_str("ioctl(");
+        self.decimal(call.fd);
         if let Some(file) = call.target.file()
             && self.style.fd > FdStyle::Number
             && !file.target.is_empty()
         {
-            let faint = self.paint(FAINT);
-            write!(self.line, "{faint}<")?;
+            self.begin(FAINT)?;
+            self.line.push('<');
             write_target(&mut self.line, file, self.style.fd)?;
-            write!(self.line, ">{faint:#}")?;
+            self.line.push('>');
+            self.end(FAINT)?;
         }
-        let name = self.paint(NAME);
-        write!(self.line, ", {name}{}{name:#}", Request(event, self.style.values.xlat))?;
+        self.line.push_str(", ");
+        self.begin(NAME)?;
+        match (&event.request, self.style.values.xlat) {
+            (Lookup::Exact(named), Xlat::Abbrev) if named.parameters().is_none() => {
+                self.line.push_str(named.name());
+            }
+            (_, xlat) => write!(self.line, "{}", Request(event, xlat))?,
+        }
+        self.end(NAME)?;
         self.argument(event, decoder)?;
         self.line.push_str(") = ");
         self.outcome(call.outcome)?;
         if let Some(value) = decoder.result(event) {
             self.result(call, &value)?;
         }
-        let faint = self.paint(FAINT);
         let micros = call.duration_ns / 1_000;
-        write!(self.line, " {faint}<{}.{:06}>{faint:#}", micros / 1_000_000, micros % 1_000_000)?;
+        self.line.push(' ');
+        self.begin(FAINT)?;
+        write!(self.line, "<{}.{:06}>", micros / 1_000_000, micros % 1_000_000)?;
+        self.end(FAINT)?;
         for remark in remarks(call) {
             write!(self.line, " /* {remark} */")?;
         }
@@ -211,8 +224,16 @@ impl<W: Output> Text<W> {
         Ok(())
     }
 
-    fn paint(&self, style: anstyle::Style) -> anstyle::Style {
-        if self.style.color { style } else { anstyle::Style::new() }
+    fn begin(&mut self, style: anstyle::Style) -> std::fmt::Result {
+        if self.style.color { write!(self.line, "{style}") } else { Ok(()) }
+    }
+
+    fn end(&mut self, style: anstyle::Style) -> std::fmt::Result {
+        if self.style.color { write!(self.line, "{style:#}") } else { Ok(()) }
+    }
+
+    fn decimal(&mut self, number: impl itoa::Integer) {
+        self.line.push_str(itoa::Buffer::new().format(number));
     }
 
     fn time(&mut self, call: &Call) -> std::fmt::Result {
@@ -240,15 +261,19 @@ impl<W: Output> Text<W> {
     }
 
     fn outcome(&mut self, outcome: Outcome) -> std::fmt::Result {
-        let failed = self.paint(FAILED);
         match (outcome, outcome.errno()) {
             (_, Some(number)) if errno::is_restart(number) => {
                 write!(self.line, "? {} ({})", errno::name(number), errno::text(number))
             }
             (_, Some(number)) => {
-                write!(self.line, "{failed}-1 {} ({}){failed:#}", errno::name(number), errno::text(number))
+                self.begin(FAILED)?;
+                write!(self.line, "-1 {} ({})", errno::name(number), errno::text(number))?;
+                self.end(FAILED)
             }
-            (Outcome::Returned(value), None) => write!(self.line, "{value}"),
+            (Outcome::Returned(value), None) => {
+                self.decimal(value);
+                Ok(())
+            }
             (Outcome::Running, _) => self.line.write_str("? <still running>"),
             (Outcome::Killed(_) | Outcome::Ended, _) => self.line.write_str("?"),
         }
