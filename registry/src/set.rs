@@ -39,8 +39,10 @@ pub struct Set {
 #[derive(Debug)]
 struct Constants {
     all: Vec<(Name, i128)>,
-    /// Values and places, sorted.
+    /// Values and places, sorted; of a value with several names the first.
     by_value: Vec<(i128, usize)>,
+    /// How many of them, from the first, are each one more than the one before.
+    rising: usize,
     /// Bits that stand alone, or combinations of them, these first; each with its place in the table.
     bits: Vec<(usize, Name, u64)>,
     /// Fields of several bits.
@@ -134,7 +136,10 @@ impl Set {
             let mut by_value: Vec<_> =
                 all.iter().enumerate().map(|(place, (_, value))| (*value, place)).collect();
             by_value.sort_unstable();
-            Constants { all, by_value, bits, fields, prefix }
+            by_value.dedup_by_key(|(value, _)| *value);
+            let first = by_value.first().map_or(0, |(value, _)| *value);
+            let rising = (first..).zip(&by_value).take_while(|(next, (value, _))| next == value).count();
+            Constants { all, by_value, rising, bits, fields, prefix }
         })
     }
 
@@ -145,8 +150,13 @@ impl Set {
     }
 
     pub(crate) fn named(&self, value: i128) -> Option<&Name> {
-        let Constants { all, by_value, .. } = self.read();
-        let (found, place) = by_value.get(by_value.partition_point(|(other, _)| *other < value))?;
+        let Constants { all, by_value, rising, .. } = self.read();
+        let first = by_value.first().map_or(0, |(value, _)| *value);
+        let near = value.checked_sub(first).and_then(|near| usize::try_from(near).ok());
+        let at = near
+            .filter(|near| near < rising)
+            .unwrap_or_else(|| by_value.partition_point(|(other, _)| *other < value));
+        let (found, place) = by_value.get(at)?;
         all.get(*place).filter(|_| *found == value).map(|(name, _)| name)
     }
 

@@ -50,7 +50,7 @@ fn video_format() -> Batch {
         call.request = 0xc0d0_5605;
         call.ret = -25;
         call.header.flags = call_flags::INPUT;
-        script.input(&call, &[(ADDRESS, &format)]).call(call);
+        script.input(&call, &[(ADDRESS, &format)]).call_returning(call, &[(ADDRESS, &format)]);
     })
 }
 

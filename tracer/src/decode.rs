@@ -199,11 +199,13 @@ fn exchanged(
 ) -> (Option<Value>, Option<Value>) {
     let (input, output) = (&call.data.input, &call.data.output);
     let before = decode(input, When::Before);
-    if call.outcome.value().is_none() || output.is_empty() {
+    let failed = call.outcome.errno().is_some();
+    // Most calls that fail leave everything as it was, and what did not change need not be understood again.
+    if call.outcome.value().is_none() || output.is_empty() || (failed && input.holds(output)) {
         return (before, None);
     }
     let after = decode(output, When::After(Some(input)));
-    if call.outcome.errno().is_none() {
+    if !failed {
         return (before, after);
     }
     // A call that failed gave nothing back but what it changed: the rest is what lay there before.

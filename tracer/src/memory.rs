@@ -100,6 +100,12 @@ impl Image {
         self.ranges.iter().filter_map(move |range| Some((range.address, bytes(range)?)))
     }
 
+    /// Whether it has all that another one has, and the same there.
+    #[must_use]
+    pub fn holds(&self, other: &Self) -> bool {
+        other.pieces().all(|(address, piece)| self.bytes(address, piece.len() as u64) == piece)
+    }
+
     /// Bytes that are known.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -131,6 +137,14 @@ mod tests {
         let segment =
             |&(address, bytes)| Segment { address, wanted: 0, kind: SegmentKind::Memory, flags: 0, bytes };
         Image::new(pieces.iter().map(segment))
+    }
+
+    #[test]
+    fn an_image_holds_parts_of_it() {
+        let whole = image(&[(100, b"root"), (500, b"far")]);
+        assert!(whole.holds(&image(&[(101, b"oo"), (500, b"f")])) && whole.holds(&Image::default()));
+        assert!(!whole.holds(&image(&[(100, b"rook")])) && !whole.holds(&image(&[(500, b"farther")])));
+        assert!(!whole.holds(&image(&[(100, b"root"), (200, b"x")])));
     }
 
     #[test]

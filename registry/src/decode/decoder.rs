@@ -7,7 +7,7 @@ use super::{
     extent::is_open,
     memory::{Memory, When},
     number::{extract, integer, truncated},
-    order::{Order, View, Word, elements, lengths},
+    order::{Order, Orders, View, Word, elements, lengths},
     plan::{Content, FieldPlan, Kind, Known, Length, Number, Part, Plan, Planner, RecordPlan, Root, Step},
     scalar,
     tag::{Says, Tag},
@@ -94,7 +94,7 @@ impl<'m> Decoder<'m> {
         let Root { plan, tags, .. } = root;
         let layout = &plan.layout;
         let after = matches!(self.when, Some(When::After(_)));
-        let mut orders = Vec::new();
+        let mut orders = Orders::new();
         if by_value {
             let (little, big) = (arg.to_le_bytes(), arg.to_be_bytes());
             let size = usize::try_from(layout.size).ok()?.min(little.len());
@@ -162,7 +162,7 @@ impl<'m> Decoder<'m> {
         if matches!(plan.layout.shape, Shape::Array(..) | Shape::Record(_)) {
             return self.place(address, plan, orders);
         }
-        let own: Vec<_> = orders.iter().filter_map(|order| order.of_element(0)).collect();
+        let own: Orders<'_> = orders.iter().filter_map(|order| order.of_element(0)).collect();
         let mut items = vec![self.place(address, plan, &own)?];
         for order in orders {
             if let ([Step::Index(index)], Word::Says(Says::Bytes(ty), _)) = (order.path, order.says)
@@ -257,7 +257,7 @@ impl<'m> Decoder<'m> {
             return plain;
         };
         let Some(plan) = self.planner.named(&ty, arch) else { return plain };
-        let inner: Vec<Order<'_>> = orders
+        let inner: Orders<'_> = orders
             .iter()
             .filter_map(|order| match (order.path, order.behind.split_first()) {
                 ([], Some((path, behind))) => Some(Order { path, behind, ..*order }),
@@ -380,7 +380,7 @@ impl<'m> Decoder<'m> {
         let rest = orders
             .iter()
             .filter(|order| !matches!(order.says, Word::Says(..) | Word::Skip(_)) || !order.is_here());
-        let rest: Vec<_> = rest.copied().collect();
+        let rest: Orders<'_> = rest.copied().collect();
         self.depth += 1;
         let value = self.value(&plan, view, &rest);
         self.depth -= 1;
@@ -423,7 +423,7 @@ impl<'m> Decoder<'m> {
         if plan.lengths.is_empty() && plan.tags.is_empty() && plan.starts.is_empty() {
             return self.members(record, plan, layout, view, orders);
         }
-        let mut all = orders.to_vec();
+        let mut all = Orders::from_slice(orders);
         for length in &plan.lengths {
             let Length { to, in_bytes, grows, .. } = length;
             if let Some(length) = self.stated(plan, length, view) {
@@ -440,7 +440,7 @@ impl<'m> Decoder<'m> {
         // What this type measures is not that of another one in its place.
         let measures = |order: &&Order<'_>| matches!(order.says, Word::Length { .. } | Word::Skip(_));
         let own = all.iter().skip(orders.len()).filter(|order| !measures(order));
-        let here: Vec<_> = orders.iter().chain(own).copied().collect();
+        let here: Orders<'_> = orders.iter().chain(own).copied().collect();
         match self.retyped(layout, view, &here) {
             Some(value) => value,
             None => self.members(record, plan, layout, view, &all),
@@ -583,7 +583,7 @@ impl<'m> Decoder<'m> {
     }
 
     fn field(&mut self, field: &Field, own: &FieldPlan, view: View<'_>, orders: &[Order<'_>]) -> Value {
-        let inner: Vec<Order<'_>> = if field.name.is_empty() {
+        let inner: Orders<'_> = if field.name.is_empty() {
             orders.iter().filter(|order| !order.path.is_empty()).copied().collect()
         } else {
             orders.iter().filter_map(|order| order.within(&field.name)).collect()

@@ -3,7 +3,7 @@
 use super::{
     decoder::Decoder,
     memory::When,
-    order::{Order, View, elements, lengths},
+    order::{Order, Orders, View, elements, lengths},
     plan::{Content, FieldPlan, Length, Plan, RecordPlan, Unit},
     value::Value,
 };
@@ -82,7 +82,7 @@ impl Decoder<'_> {
             };
             // Without an end of its own the last one has all that is left.
             ended = distance == 0;
-            let own: Vec<_> = orders.iter().filter_map(|order| order.of_element(items.len())).collect();
+            let own: Orders<'_> = orders.iter().filter_map(|order| order.of_element(items.len())).collect();
             items.push(self.value(element, if ended { rest } else { rest.take(distance) }, &own));
             at = at.saturating_add(distance);
         }

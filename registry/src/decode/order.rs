@@ -1,5 +1,7 @@
 //! What other fields and sub-commands say of parts of a value.
 
+use smallvec::SmallVec;
+
 use super::{plan::Step, tag::Says};
 use crate::{encoding::Direction, name::Name, types::Field};
 
@@ -20,6 +22,9 @@ pub struct Order<'d> {
     /// It holds unless a value says otherwise.
     pub default: bool,
 }
+
+/// What is said of a value: mostly little.
+pub type Orders<'d> = SmallVec<[Order<'d>; 3]>;
 
 #[derive(Clone, Copy)]
 pub enum Word<'d> {

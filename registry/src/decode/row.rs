@@ -3,7 +3,7 @@
 use super::{
     decoder::Decoder,
     extent::is_open,
-    order::{Order, View, Word, elements},
+    order::{Order, Orders, View, Word, elements},
     plan::{Content, Kind, Plan},
     scalar,
     value::{Member, Value},
@@ -89,7 +89,7 @@ impl Decoder<'_> {
         let length = usize::try_from(length.unwrap_or_else(fit)).unwrap_or(usize::MAX);
         let mut items = Vec::new();
         while items.len() < length && self.left > 0 && (size == 0 || !view.bytes.is_empty()) {
-            let own: Vec<_> = orders.iter().filter_map(|order| order.of_element(items.len())).collect();
+            let own: Orders<'_> = orders.iter().filter_map(|order| order.of_element(items.len())).collect();
             items.push(self.value(element, view, &own));
             view = view.skip(size);
         }

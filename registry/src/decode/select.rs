@@ -3,14 +3,14 @@
 use super::{
     decoder::{Decoder, bounded},
     memory::When,
-    order::{Order, View, Word},
+    order::{Order, Orders, View, Word},
     tag::{Row, Says, Spot, Tag, Where},
 };
 use crate::encoding::Direction;
 
 impl Decoder<'_> {
     /// Adds what sub-commands say.
-    pub(super) fn select<'d>(&self, tags: &'d [Tag], view: View<'_>, orders: &mut Vec<Order<'d>>) {
+    pub(super) fn select<'d>(&self, tags: &'d [Tag], view: View<'_>, orders: &mut Orders<'d>) {
         let selects = |tag: &Tag| matches!(tag.selector, Where::Argument | Where::Field { .. });
         let mixed = tags.iter().any(selects);
         for tag in tags {
