@@ -1,18 +1,20 @@
 //! One JSON object a call. The keys are stable: scripts depend on them.
 
-use std::{collections::BTreeMap, fmt::Write as _, io};
+use std::{collections::BTreeMap, fmt::Write as _, io, num::NonZeroUsize, sync::Arc};
 
+use lru::LruCache;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::{
     Sink,
-    facts::{DeviceFacts, Facts, Hex, RequestFacts, write_json},
+    facts::{Facts, Hex, write_json},
     out::Output,
 };
 use crate::{
     clock::{SecondCache, WallClock},
     decode::Decoder,
-    event::{Call, Event},
+    event::{Call, Event, File, Target},
     json::Decoded,
     stack::Frame,
 };
@@ -24,12 +26,52 @@ pub struct Jsonl<W> {
     second: SecondCache,
     time: String,
     line: Vec<u8>,
+    /// By where the file is in memory, the number, and whether it is of a 32-bit program.
+    common: LruCache<(usize, u32, bool), Common>,
+}
+
+/// What the lines of a request on a file have in common: written once, it is copied from then on.
+struct Common {
+    /// Kept, so that no other file takes its place in memory.
+    _file: Option<Arc<File>>,
+    path: Box<RawValue>,
+    device: Box<RawValue>,
+    request: Box<RawValue>,
+}
+
+/// Requests on files that are remembered, of half a KiB each.
+const COMMON: NonZeroUsize = NonZeroUsize::new(512).unwrap();
+
+impl Common {
+    fn of(event: &Event, facts: &Facts<'_>) -> io::Result<Self> {
+        let file = if let Target::File(file) = &event.call.target { Some(Arc::clone(file)) } else { None };
+        let path = facts.path.map(String::from_utf8_lossy);
+        Ok(Self {
+            _file: file,
+            path: raw(&path)?,
+            device: raw(&facts.device)?,
+            request: raw(&facts.request)?,
+        })
+    }
+}
+
+fn raw(value: &impl Serialize) -> io::Result<Box<RawValue>> {
+    let mut text = Vec::new();
+    write_json(&mut text, value)?;
+    RawValue::from_string(String::from_utf8_lossy(&text).into_owned()).map_err(io::Error::from)
 }
 
 impl<W: Output> Jsonl<W> {
     /// JSON lines to `out`, which should be buffered.
     pub fn new(out: W, clock: WallClock) -> Self {
-        Self { out, clock, second: SecondCache::default(), time: String::new(), line: Vec::new() }
+        Self {
+            out,
+            clock,
+            second: SecondCache::default(),
+            time: String::new(),
+            line: Vec::new(),
+            common: LruCache::new(COMMON),
+        }
     }
 }
 
@@ -42,9 +84,9 @@ struct Line<'a> {
     uid: u32,
     cgroup: Option<&'a str>,
     fd: i32,
-    path: Option<&'a str>,
-    device: Option<DeviceFacts<'a>>,
-    request: RequestFacts<'a>,
+    path: &'a RawValue,
+    device: &'a RawValue,
+    request: &'a RawValue,
     arg: Hex,
     r#in: Option<Decoded>,
     out: Option<Decoded>,
@@ -100,7 +142,9 @@ impl<W: Output> Sink for Jsonl<W> {
         let _ = write!(self.time, "{}.{nanos:09}Z", self.second.get(second, WallClock::utc_second));
         let facts = Facts::of(event, decoder);
         let comm = String::from_utf8_lossy(call.comm.as_bytes());
-        let path = facts.path.map(String::from_utf8_lossy);
+        let at = call.target.file().map_or(0, |file| std::ptr::from_ref(file).addr());
+        let common =
+            self.common.try_get_or_insert((at, call.request, call.compat), || Common::of(event, &facts))?;
         let line = Line {
             ts: &self.time,
             pid: call.pid,
@@ -109,9 +153,9 @@ impl<W: Output> Sink for Jsonl<W> {
             uid: call.uid,
             cgroup: facts.cgroup.as_deref(),
             fd: call.fd,
-            path: path.as_deref(),
-            device: facts.device,
-            request: facts.request,
+            path: &common.path,
+            device: &common.device,
+            request: &common.request,
             arg: Hex(call.arg),
             r#in: facts.before.map(Decoded),
             out: facts.after.map(Decoded),
