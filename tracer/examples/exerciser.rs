@@ -5,7 +5,7 @@
 //! `FIONREAD` on a pipe, `--loop-when-told N` of these after standard input is closed, `--loop-threads T N` of these in each
 //! of T threads at once, `--loop-sized SIZE N` of an unknown request that hands over SIZE bytes, less than 16 KiB,
 //! `--loop-decoded N` of `VIDIOC_S_FMT`, whose argument is a known type of 208 bytes, on a pipe, which refuses it at once,
-//! `--loop-getppid N` of a system call that is no ioctl. `--forever` calls `FIONREAD` until it is killed;
+//! `--loop-decoded-at RATE N` of these, RATE in a second, `--loop-getppid N` of a system call that is no ioctl. `--forever` calls `FIONREAD` until it is killed;
 //! `--block-when-told` makes a call that never returns after standard input is closed.
 #![expect(
     clippy::expect_used,
@@ -254,6 +254,21 @@ fn repeat(count: &str, mut call: impl FnMut()) {
     println!("{}", begin.elapsed().as_nanos());
 }
 
+/// Waits before each call until its time has come, with so many of them in a second.
+fn paced(rate: &str, mut call: impl FnMut()) -> impl FnMut() {
+    let rate: f64 = rate.parse().expect("calls a second");
+    let mut calls = 0.0;
+    let mut begin = None;
+    move || {
+        let begin = *begin.get_or_insert_with(Instant::now);
+        while begin.elapsed().as_secs_f64() * rate < calls {
+            std::hint::spin_loop();
+        }
+        calls += 1.0;
+        call();
+    }
+}
+
 /// The same in several threads that begin together, until the last is done.
 fn repeat_in_threads(threads: &str, count: &str) {
     let (threads, count): (usize, u64) = (threads.parse().expect("threads"), count.parse().expect("calls"));
@@ -286,6 +301,9 @@ fn main() {
             repeat(count, refused(ioc(1, 0xde, 0xad, size), vec![7; 1 << 14]));
         }
         ["--loop-decoded", count] => repeat(count, refused(VIDIOC_S_FMT, video_format())),
+        ["--loop-decoded-at", rate, count] => {
+            repeat(count, paced(rate, refused(VIDIOC_S_FMT, video_format())));
+        }
         ["--loop-getppid", count] => repeat(count, || {
             // SAFETY: no preconditions.
             unsafe { libc::getppid() };

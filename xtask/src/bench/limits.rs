@@ -3,8 +3,8 @@
 use super::{
     Results, median,
     rows::{
-        ASIDE, BPFTRACE_PRINTF, COUNT, CSV, DECODED, EMPTY, JSONL, LINES, Load, NONE, OTHER, PARQUET,
-        PERF_RECORD, PERF_TRACE, PERFETTO, RECORD, RESERVE, SIZES, STRACE, TEXT, Tracer,
+        ASIDE, BPFTRACE_PRINTF, COUNT, CSV, DECODED, DECODED_600K, EMPTY, JSONL, LINES, Load, NONE, OTHER,
+        PARQUET, PERF_RECORD, PERF_TRACE, PERFETTO, RECORD, RESERVE, SIZES, STRACE, TEXT, Tracer,
     },
 };
 
@@ -36,9 +36,12 @@ impl Limit {
 /// How many times what we add others add at least.
 const RIVALS: &[(&Tracer, f64)] =
     &[(&STRACE, 100.0), (&BPFTRACE_PRINTF, 6.0), (&PERF_TRACE, 10.0), (&PERF_RECORD, 1.0)];
-/// Calls a second without loss, and of which load.
-const RATES: &[(&Tracer, &Load, f64)] =
-    &[(&RECORD, &NONE, 1e6), (&JSONL, &DECODED, 6e5), (&TEXT, &DECODED, 6e5)];
+/// Calls a second, and of which load; and the load that comes no faster, of which none may be lost.
+const RATES: &[(&Tracer, &Load, f64, &Load)] = &[
+    (&RECORD, &NONE, 1e6, &NONE),
+    (&JSONL, &DECODED, 6e5, &DECODED_600K),
+    (&TEXT, &DECODED, 6e5, &DECODED_600K),
+];
 
 /// All of them.
 pub fn limits(results: &Results) -> Vec<Limit> {
@@ -76,7 +79,7 @@ pub fn limits(results: &Results) -> Vec<Limit> {
         Bound::Most(150.0),
         vec![(NONE.name, results.added(&NONE, &COUNT))],
     );
-    for (tracer, load, least) in RATES {
+    for (tracer, load, least, _) in RATES {
         limit(
             format!("{}: thousands of calls a second", tracer.name),
             Bound::Least(least / 1e3),
@@ -86,7 +89,7 @@ pub fn limits(results: &Results) -> Vec<Limit> {
     limit(
         "calls lost at these rates".to_owned(),
         Bound::Most(0.0),
-        RATES.iter().map(|(tracer, load, _)| (tracer.name, results.lost(load, tracer))).collect(),
+        RATES.iter().map(|(tracer, _, _, load)| (tracer.name, results.lost(load, tracer))).collect(),
     );
     limit(
         "from the start to the first call, ms".to_owned(),

@@ -18,7 +18,7 @@ pub fn markdown(results: &Results) -> String {
         "# Benchmarks\n\n\
          Written by `cargo xtask bench --save`. A load is one thread that makes one cheap call in a loop, and times itself: \
          `ioctl(pipe, FIONREAD)`, which gives back 4 bytes; an unknown request that hands over a number of bytes; \
-         `VIDIOC_S_FMT` on a pipe, whose 208 bytes are decoded; `getppid`. All measurements took their turn within one run, \
+         `VIDIOC_S_FMT` on a pipe, whose 208 bytes are decoded, as fast as it can and 600,000 times a second; `getppid`. All measurements took their turn within one run, \
          over and over; each figure is the median of {} turns. Outputs were written to memory (tmpfs).\n\n\
          The floor is what tracing cannot do without. “empty” are programs at the beginning and the end of each call that do \
          nothing, “raw” the same at those of every system call. “reserve” are programs that have a place for each thread, in \

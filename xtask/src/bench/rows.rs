@@ -73,8 +73,12 @@ pub const NONE: Load = load("FIONREAD", &["--loop"], 1_000_000, 0, CALL_RETURNIN
 const B16: Load = load("16 bytes", &["--loop-sized", "16"], 1_000_000, given(16), CALL);
 const B208: Load = load("208 bytes", &["--loop-sized", "208"], 1_000_000, given(208), CALL);
 const B4096: Load = load("4096 bytes", &["--loop-sized", "4096"], 500_000, given(4096), CALL);
+const CALL_RETURNING_208: u32 = CALL + 24 + 208;
 pub const DECODED: Load =
-    load("VIDIOC_S_FMT, 208 bytes decoded", &["--loop-decoded"], 1_000_000, given(208), CALL);
+    load("VIDIOC_S_FMT, 208 bytes decoded", &["--loop-decoded"], 1_000_000, given(208), CALL_RETURNING_208);
+/// Calls that the outputs should keep up with.
+pub const DECODED_600K: Load =
+    load("the same, 600 k/s", &["--loop-decoded-at", "600000"], 1_000_000, given(208), CALL_RETURNING_208);
 pub const OTHER: Load = load("getppid", &["--loop-getppid"], 2_000_000, 0, CALL);
 const fn threads(name: &'static str, args: &'static [&'static str], threads: u32, most: u32) -> Load {
     Load { threads, ..load(name, args, most, 0, CALL_RETURNING) }
@@ -220,7 +224,7 @@ pub const TABLES: &[Table] = &[
     Table {
         name: "rates",
         title: "One busy thread, through to each output",
-        loads: &[&NONE, &DECODED],
+        loads: &[&NONE, &DECODED, &DECODED_600K],
         tracers: &[&TEXT, &JSONL, &CSV, &PARQUET, &PERFETTO, &RECORD],
         shows: Shows::Rate,
     },
