@@ -3,8 +3,8 @@
 use std::{
     ffi::OsString,
     io,
-    os::unix::process::ExitStatusExt,
-    path::Path,
+    os::unix::{fs::chown, process::ExitStatusExt},
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
 };
 
@@ -19,6 +19,8 @@ pub struct Spec {
     pub argv: Vec<OsString>,
     /// Run as this user; `None` for the user behind sudo, or ourselves.
     pub user: Option<String>,
+    /// Run on this terminal; `None` for ours.
+    pub terminal: Option<PathBuf>,
 }
 
 /// Why a command cannot be started.
@@ -27,6 +29,9 @@ pub enum CommandError {
     /// No such user.
     #[error("there is no user `{0}`")]
     User(String),
+    /// It could not be given its terminal.
+    #[error("cannot give the command a terminal: {0}")]
+    Terminal(io::Error),
     /// It could not be executed.
     #[error("cannot run `{program}`: {source}")]
     Spawn {
@@ -40,17 +45,29 @@ pub enum CommandError {
 /// The command, ready to be spawned.
 ///
 /// # Errors
-/// When the user does not exist.
+/// When the user does not exist, or the terminal cannot be opened.
 pub fn prepare(spec: &Spec) -> Result<Command, CommandError> {
     let mut argv = spec.argv.iter();
     let mut command = Command::new(argv.next().map(OsString::as_os_str).unwrap_or_default());
     command.args(argv);
+    if let Some(terminal) = &spec.terminal {
+        raw::on_terminal(&mut command, terminal).map_err(CommandError::Terminal)?;
+        // What it is like: nothing of the terminal around it holds. Lines are drawn without another set of characters.
+        command.env("TERM", "xterm-256color").env("NCURSES_NO_UTF8_ACS", "1");
+        for variable in ["COLUMNS", "LINES", "TMUX", "TMUX_PANE", "STY"] {
+            command.env_remove(variable);
+        }
+    }
     let named = spec.user.clone();
     let behind_sudo = || std::env::var("SUDO_USER").ok().filter(|name| name != "root" && geteuid().is_root());
     let Some(name) = named.or_else(behind_sudo) else { return Ok(command) };
     let user = User::from_name(&name).ok().flatten().ok_or_else(|| CommandError::User(name.clone()))?;
     if user.uid == Uid::current() {
         return Ok(command);
+    }
+    if let Some(terminal) = &spec.terminal {
+        // Its owner may open it by name, as on every terminal.
+        chown(terminal, Some(user.uid.as_raw()), None).map_err(CommandError::Terminal)?;
     }
     let groups = supplementary_groups(&user);
     raw::run_as(&mut command, user.uid, user.gid, groups);
@@ -99,7 +116,7 @@ mod tests {
 
     #[test]
     fn unknown_users_are_refused() {
-        let spec = Spec { argv: vec!["true".into()], user: Some("no-such-user-here".into()) };
+        let spec = Spec { argv: vec!["true".into()], user: Some("no-such-user-here".into()), terminal: None };
         assert_eq!(prepare(&spec).expect_err("unknown").to_string(), "there is no user `no-such-user-here`");
     }
 }

@@ -1,13 +1,23 @@
 //! The only module of this crate with `unsafe`: plain memory in and out of the kernel, and what runs between fork and
 //! exec.
 
-use std::{io, os::unix::process::CommandExt, process::Command};
+use std::{
+    ffi::CString,
+    fs::OpenOptions,
+    io,
+    os::{
+        fd::{AsRawFd, BorrowedFd},
+        unix::{ffi::OsStrExt as _, fs::OpenOptionsExt as _, process::CommandExt},
+    },
+    path::Path,
+    process::Command,
+};
 
 use ioctl_trace_ebpf::{
     CallRecord, Choice, ChoiceKey, Config, Counters, DataRecord, FileIdentity, FileRecord, InFlight, Node,
     Plan, PlanKey, ProcessRecord, RecordHeader, SegmentHeader, Step, SummaryKey, SummaryValue,
 };
-use nix::unistd::{Gid, Uid, setgid, setgroups, setuid};
+use nix::unistd::{Gid, Uid, setgid, setgroups, setsid, setuid};
 
 /// Types made of integers only, `repr(C)` and without padding: any bytes are a value, and every byte is initialised.
 /// Sealed: the list is the proof.
@@ -77,6 +87,38 @@ pub fn run_as(command: &mut Command, uid: Uid, gid: Gid, groups: Vec<Gid>) {
     // SAFETY: the closure runs in the child between fork and exec and makes three system calls; it allocates nothing
     // and takes no lock.
     unsafe { command.pre_exec(become_user) };
+}
+
+/// Makes a command run on a terminal, as the leader of a session of its own.
+///
+/// # Errors
+/// When the terminal cannot be opened.
+pub fn on_terminal(command: &mut Command, path: &Path) -> io::Result<()> {
+    let terminal = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path)?;
+    command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let lead = move || {
+        setsid()?;
+        // The first terminal that its leader opens is the session's: without an ioctl, which would be traced.
+        // SAFETY: the path ends in a zero byte and lives as long as the closure.
+        let fd = unsafe { libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
+        if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    };
+    // SAFETY: the closure runs in the child between fork and exec and makes two system calls; it allocates nothing and
+    // takes no lock.
+    unsafe { command.pre_exec(lead) };
+    Ok(())
+}
+
+/// Sets the size of a terminal; its programs get a signal.
+///
+/// # Errors
+/// When it does not take it.
+pub fn resize_terminal(terminal: BorrowedFd<'_>, rows: u16, columns: u16) -> io::Result<()> {
+    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: this request reads a `winsize`, which lives until the call has returned.
+    let result = unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Waits until every BPF program that is running now has ended: they run inside RCU read-side sections, and this kind

@@ -83,6 +83,8 @@ pub struct Status {
     pub targets: Option<usize>,
     /// Calls that are inside the kernel.
     pub in_flight: Vec<InFlightCall>,
+    /// How the command ended, if it did.
+    pub exit: Option<ExitStatus>,
 }
 
 /// What a session came to.
@@ -359,7 +361,7 @@ impl Control<'_> {
                     },
                 },
                 _ = tick.tick() => {
-                    self.tell();
+                    self.tell(exit);
                     if command.is_none() && self.all_gone() { break }
                 }
             }
@@ -367,7 +369,7 @@ impl Control<'_> {
         if exit.is_none() {
             exit = command.as_mut().and_then(|child| child.try_wait().ok().flatten());
         }
-        self.tell();
+        self.tell(exit);
         exit
     }
 
@@ -376,7 +378,7 @@ impl Control<'_> {
         self.plan.setup.wanted.pids.is_some() && self.live.targets().is_empty()
     }
 
-    fn tell(&mut self) {
+    fn tell(&mut self, exit: Option<ExitStatus>) {
         if let Some(log) = &mut self.log {
             log.flush();
         }
@@ -385,7 +387,7 @@ impl Control<'_> {
         let targets = self.plan.setup.wanted.pids.is_some().then(|| self.live.targets().len());
         // A watcher that does not keep up sees the next one.
         let in_flight = self.live.in_flight();
-        let _ = watcher.try_send(Status { accounts, targets, in_flight });
+        let _ = watcher.try_send(Status { accounts, targets, in_flight, exit });
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     fs,
+    num::NonZeroU16,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -97,7 +98,8 @@ const PALETTE: [&str; 16] = [
 
 /// A screen, with its escape sequences, as a picture.
 fn svg(screen: &str) -> String {
-    let mut terminal = vt100::Parser::new(ROWS, COLUMNS, 0);
+    let size = |n| NonZeroU16::new(n).unwrap_or(NonZeroU16::MIN);
+    let mut terminal = vt100::Parser::new(size(ROWS), size(COLUMNS), 0);
     terminal.process(screen.trim_end_matches('\n').replace('\n', "\r\n").as_bytes());
     let (width, height) = (f32::from(COLUMNS) * CELL_WIDTH + 20.0, f32::from(ROWS) * CELL_HEIGHT + 20.0);
     let mut svg = format!(

@@ -79,6 +79,10 @@ pub struct Args {
     #[arg(short = 'S', long = "summary-sort-by", value_enum, value_name = "KEY", requires = "totals", help_heading = OUTPUT)]
     pub sort: Option<Sort>,
 
+    /// The dashboard for a COMMAND too, which gets a terminal of its own there
+    #[arg(long, conflicts_with_all = ["no_tui", "summary_only", "summary"], help_heading = OUTPUT)]
+    pub tui: bool,
+
     /// Print lines even on a terminal, instead of the dashboard
     #[arg(long, help_heading = OUTPUT)]
     pub no_tui: bool,
@@ -219,6 +223,7 @@ const EXAMPLES: &str = "\
 Examples:
   ioctl-trace -- stty -a                       what does stty say to its terminal?
   ioctl-trace -p $(pidof qemu-system-x86_64)   watch a running process on a dashboard
+  ioctl-trace --tui -- vim notes.txt           a program in a terminal of its own, with the dashboard beside it
   ioctl-trace -p 4711 -c                       count until ^C or its end
   ioctl-trace -c -S p99 -o totals.json -- ./app
                                                the slowest requests first, as JSON

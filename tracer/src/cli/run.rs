@@ -54,12 +54,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     if let Some(filter) = &filter {
         filter.kernel_part(registry).restrict(&mut wanted);
     }
-    let dashboard = args.mode == Mode::Trace
-        && args.command.is_empty()
-        && !args.no_tui
-        && !args.summary_only
-        && !args.summary
-        && io::stdout().is_terminal();
+    let dashboard = dashboard(&args)?;
     // The kernel counts by request and device: what else a filter asks about it does not keep.
     let summary_only = output::only_totals(&args) && filter.is_none();
     let clock = WallClock::system();
@@ -76,8 +71,11 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         || dashboard
         || output::needs_devices(&args)
         || filter.as_ref().is_some_and(Filter::needs_symbols);
-    let command =
-        (!args.command.is_empty()).then(|| Spec { argv: args.command.clone(), user: args.user.clone() });
+    let command = (!args.command.is_empty()).then(|| Spec {
+        argv: args.command.clone(),
+        user: args.user.clone(),
+        terminal: None,
+    });
     let plan = Plan {
         registry,
         setup: Setup {
@@ -110,6 +108,19 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         session::run(plan, &stop)?
     };
     conclude(&args, &report, totals)
+}
+
+/// Whether calls are shown on the dashboard.
+fn dashboard(args: &Args) -> Result<bool, Failure> {
+    let fits = args.mode == Mode::Trace && !args.summary_only && !args.summary;
+    let to_stdout = output::targets(args)?.iter().any(|target| target.stdout);
+    let why_not = match (args.mode == Mode::Record, to_stdout, io::stdout().is_terminal()) {
+        (true, ..) => "`record` shows nothing: leave it out, and write -o FILE.iotrace --tui …",
+        (_, true, _) => "the dashboard and `-o -` need the same terminal: write to a file",
+        (_, _, false) => "the dashboard needs a terminal, and standard output is none",
+        _ => return Ok(fits && !args.no_tui && (args.tui || args.command.is_empty())),
+    };
+    if args.tui { Err(Failure::Usage(format!("--tui: {why_not}"))) } else { Ok(false) }
 }
 
 /// What all `--filter` options want together.

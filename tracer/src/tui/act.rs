@@ -12,7 +12,8 @@ use super::{
     finder::Goal,
     keymap::{Action, Motion, View},
     layout::{self, LIST_TOP, help_rows},
-    model::{Effect, Mode, Model, rows},
+    model::{Mode, Model, rows},
+    msg::Effect,
     picture::ZOOMS,
     prompt::Question,
     sheet::Order,
@@ -23,6 +24,10 @@ use super::{
 impl Model {
     /// Takes a key.
     pub fn key(&mut self, key: &KeyEvent) {
+        if self.focused_pane().is_some() {
+            return self.pane_key(key);
+        }
+        let asked = std::mem::take(&mut self.asked_to_quit);
         if let Some(prompt) = &mut self.prompt {
             self.dirty = true;
             let (question, answer) = (prompt.question, prompt.key(key, self.decoder.registry()));
@@ -34,12 +39,23 @@ impl Model {
             (_, Action::Redraw) => self.repaint = true,
             // The letter closes the help, Ctrl-C leaves even from there.
             (Mode::Help(_), Action::Quit) if key.modifiers.is_empty() => self.mode = Mode::Watch,
-            (_, Action::Quit) => self.quit = true,
+            (_, Action::Quit) => self.leave(asked),
             (Mode::Help(top), Action::Move(motion)) => self.scroll_help(top, motion),
             (Mode::Help(_), Action::Help | Action::Close | Action::Open) => self.mode = Mode::Watch,
             (Mode::Help(_), _) => {}
             (Mode::Watch | Mode::Prompt, action) => self.act(action),
         }
+    }
+
+    /// Leaves; while a command runs, it is asked for twice.
+    fn leave(&mut self, asked: bool) {
+        if asked || !self.command_runs() {
+            self.quit = true;
+            return;
+        }
+        self.asked_to_quit = true;
+        let name = self.pane.as_ref().map(|pane| pane.name.clone()).unwrap_or_default();
+        self.say(format!("still running: once more hangs it up and leaves: `{name}`"), 0);
     }
 
     fn scroll_help(&mut self, top: usize, motion: Motion) {
@@ -84,6 +100,8 @@ impl Model {
             Action::CopyText => self.copy(Form::Text),
             Action::CopyJson => self.copy(Form::Json),
             Action::CopyC => self.copy(Form::C),
+            Action::Focus => self.focus(),
+            Action::HidePane => self.hide_pane(),
             Action::Quit | Action::Redraw => {}
         }
     }
@@ -223,6 +241,9 @@ impl Model {
 
     /// Takes the mouse: a view, a row, a heading, the wheel.
     pub fn mouse(&mut self, mouse: MouseEvent) {
+        if self.pane_mouse(&mouse) {
+            return;
+        }
         let at = Position { x: mouse.column, y: mouse.row };
         match mouse.kind {
             MouseEventKind::Down(MouseButton::Left) => self.click(at),

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use ratatui::style::Style;
 
 use super::{
-    model::{Model, Origin, Over},
+    model::{Model, Origin},
+    msg::Over,
     text::{Grouped, Short, fit, width},
 };
 
@@ -41,10 +42,10 @@ fn over(model: &Model) -> Option<Banner> {
         Over::Played { cut: Some(why), .. } => format!("THE RECORDING'S END IS MISSING: {why}"),
         // That it is at its end is nothing unusual: the header says so.
         Over::Played { .. } => return None,
-        Over::Complete(_) if model.status.targets.is_some() => {
+        Over::Complete(..) if model.status.targets.is_some() => {
             "ENDED: every traced process has ended".to_owned()
         }
-        Over::Complete(_) => "ENDED: tracing is over".to_owned(),
+        Over::Complete(..) => "ENDED: tracing is over".to_owned(),
     };
     let texts = [format!("{text}; the picture stays, q quits"), format!("{text}; q quits"), text];
     Some(Banner { style: model.theme.notice, texts })

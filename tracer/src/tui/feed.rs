@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    model::Msg,
+    msg::Msg,
     store::{Order, Shared, Writing, calls::BATCH},
     text::Grouped,
 };

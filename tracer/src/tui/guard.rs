@@ -14,7 +14,7 @@ use std::{
 
 use crossterm::{
     cursor::{Hide, Show},
-    event::{DisableMouseCapture, EnableMouseCapture},
+    event::{DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture},
     execute,
     terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
 };
@@ -106,7 +106,7 @@ pub type Screen = ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>;
 /// Room for a frame.
 const FRAME_BYTES: usize = 64 * 1024;
 
-/// Takes the terminal: raw mode, the alternate screen, no cursor, and the mouse if that is wanted.
+/// Takes the terminal: raw mode, the alternate screen, no cursor, pasted text in one piece, and the mouse if that is wanted.
 ///
 /// # Errors
 /// When the terminal does not let us.
@@ -114,7 +114,7 @@ pub fn take_terminal(mouse: bool) -> io::Result<(Guard, Screen)> {
     let guard = Guard::enter(
         || {
             enable_raw_mode()?;
-            execute!(io::stdout(), EnterAlternateScreen, Hide)?;
+            execute!(io::stdout(), EnterAlternateScreen, Hide, EnableBracketedPaste)?;
             if mouse { execute!(io::stdout(), EnableMouseCapture) } else { Ok(()) }
         },
         move || {
@@ -122,7 +122,7 @@ pub fn take_terminal(mouse: bool) -> io::Result<(Guard, Screen)> {
             if mouse {
                 let _ = execute!(io::stdout(), DisableMouseCapture);
             }
-            let _ = execute!(io::stdout(), LeaveAlternateScreen, Show);
+            let _ = execute!(io::stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
             let _ = disable_raw_mode();
             let _ = io::stdout().flush();
         },

@@ -11,14 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossterm::event::{self, Event, KeyEventKind, MouseEventKind};
+use crossterm::event::{self, Event, KeyEventKind};
 use ratatui::layout::Size;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::Notify,
 };
 
-use super::model::Msg;
+use super::msg::Msg;
 
 /// How often the thread that reads keys looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(200);
@@ -58,7 +58,8 @@ impl Keys {
 fn message(event: Event) -> Option<Msg> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(key)),
-        Event::Mouse(mouse) if !matches!(mouse.kind, MouseEventKind::Moved) => Some(Msg::Mouse(mouse)),
+        Event::Mouse(mouse) => Some(Msg::Mouse(mouse)),
+        Event::Paste(text) => Some(Msg::Paste(text)),
         Event::Resize(width, height) => Some(Msg::Resize(Size { width, height })),
         _ => None,
     }

@@ -25,6 +25,10 @@ pub enum Action {
     Open,
     /// The pane with the keys fills the screen, or shares it again.
     Zoom,
+    /// The keys go to the command's terminal, or to the dashboard.
+    Focus,
+    /// Hide the command's terminal, or show it.
+    HidePane,
     /// Close what is open.
     Close,
     /// Fold what is under the cursor; of the heat map, shorter time.
@@ -267,6 +271,7 @@ const BINDINGS: &[Usual] = &[
     ("quit", &["q", "Ctrl-C"], Action::Quit, Some("quit"), "end tracing and print the totals"),
     ("help", &["?", "F1"], Action::Help, Some("help"), "this help"),
     ("pause", &["Space", "p"], Action::Pause, Some("pause"), "hold the picture; counting goes on"),
+    ("terminal", &["F12"], Action::Focus, Some("terminal"), "keys go to the command's terminal; there, back to the dashboard"),
     ("open", &["Enter"], Action::Open, Some("open"), "look into what is under the cursor: the detail of a call"),
     ("filter", &["f"], Action::Filter, Some("filter"), "show only calls that match, as --filter does; Tab completes"),
     ("search", &["/"], Action::Search, Some("search"), "look for a text in calls"),
@@ -303,7 +308,8 @@ const BINDINGS: &[Usual] = &[
     ("half-down", &["Ctrl-D"], Action::Move(Motion::HalfDown), None, "half a page down"),
     ("fold", &["h", "←"], Action::Fold, Some("fold"), "fold what is under the cursor"),
     ("unfold", &["l", "→"], Action::Unfold, None, "unfold it"),
-    ("zoom", &["z"], Action::Zoom, None, "one pane alone, or both"),
+    ("zoom", &["z"], Action::Zoom, None, "the pane with the keys alone, or all"),
+    ("hide-terminal", &["t"], Action::HidePane, None, "hide the command's terminal, or show it"),
     ("write", &["w"], Action::Write, Some("write"), "write what comes from now on into a file; end that"),
     ("save", &["W"], Action::Save, None, "save the calls that are shown into a file"),
     ("copy-text", &["y"], Action::CopyText, Some("copy"), "copy the call as a line"),

@@ -9,6 +9,10 @@ use super::{
 
 /// Screens of so many columns have panes side by side.
 const SIDE_BY_SIDE: u16 = 120;
+/// Screens of so many columns have the command's terminal beside the rest.
+const BESIDE_PANE: u16 = 160;
+/// Beside the command's terminal, a list and a detail share so many rows.
+const SHARED_ROWS: u16 = 14;
 /// Below so many rows only one pane is shown.
 const BOTH_ROWS: u16 = 18;
 /// Title and headings of a list.
@@ -25,6 +29,10 @@ pub struct Wish {
     pub detail: bool,
     /// The detail has the keys.
     pub in_detail: bool,
+    /// The command's terminal is on the screen.
+    pub pane: bool,
+    /// It has the keys.
+    pub in_pane: bool,
     /// The pane with the keys is to fill the screen.
     pub zoomed: bool,
     /// Lines of alarms below the header.
@@ -52,6 +60,8 @@ pub struct Areas {
     pub histogram: Rect,
     /// The detail of a call.
     pub detail: Rect,
+    /// The command's terminal with its title.
+    pub pane: Rect,
     /// The last log line.
     pub notice: Rect,
     /// What is being typed.
@@ -70,13 +80,17 @@ impl Areas {
             banners: take_top(&mut rest, wish.banners),
             ..Self::default()
         };
-        if wish.size.height >= 8 {
+        let pane_alone = wish.in_pane && (wish.zoomed || wish.size.height < BOTH_ROWS);
+        if wish.size.height >= 8 && !pane_alone {
             areas.tabs = take_top(&mut rest, 1);
         }
         areas.footer = take_bottom(&mut rest, 1);
         areas.prompt = take_bottom(&mut rest, wish.prompt);
         if wish.notice && rest.height > LIST_TOP + 1 {
             areas.notice = take_bottom(&mut rest, 1);
+        }
+        if wish.pane {
+            areas.share(&mut rest, wish);
         }
         if wish.detail {
             areas.divide(&mut rest, wish);
@@ -97,6 +111,28 @@ impl Areas {
         areas
     }
 
+    /// Where the command's screen is: all of its pane but the title.
+    #[must_use]
+    pub fn pane_screen(&self) -> Rect {
+        let title = 1.min(self.pane.height);
+        Rect { y: self.pane.y + title, height: self.pane.height - title, ..self.pane }
+    }
+
+    /// Gives the command's terminal its part: beside the rest, below it, or all.
+    fn share(&mut self, rest: &mut Rect, wish: Wish) {
+        let alone = wish.zoomed || wish.size.height < BOTH_ROWS;
+        if alone && wish.in_pane {
+            self.pane = *rest;
+            *rest = Rect { height: 0, ..*rest };
+        } else if !alone && wish.size.width >= BESIDE_PANE {
+            let columns = rest.width / 2;
+            self.pane = Rect { x: rest.x + columns, width: rest.width - columns, ..*rest };
+            rest.width = columns - 1;
+        } else if !alone {
+            self.pane = take_bottom(rest, rest.height * 11 / 20);
+        }
+    }
+
     /// Lines of the detail, its bytes left out.
     #[must_use]
     pub fn detail_rows(&self) -> usize {
@@ -112,16 +148,18 @@ impl Areas {
 
     /// Gives the detail its part: beside the list, below it, or all.
     fn divide(&mut self, rest: &mut Rect, wish: Wish) {
-        let alone = wish.zoomed || wish.size.height < BOTH_ROWS;
+        let shared = self.pane.height > 0;
+        let alone = wish.zoomed || wish.size.height < BOTH_ROWS || (shared && rest.height < SHARED_ROWS);
         if alone && wish.in_detail {
             self.detail = *rest;
             *rest = Rect { height: 0, ..*rest };
-        } else if !alone && wish.size.width >= SIDE_BY_SIDE {
+        } else if !alone && rest.width >= SIDE_BY_SIDE {
             let columns = rest.width * 11 / 20;
             self.detail = Rect { x: rest.x + columns, width: rest.width - columns, ..*rest };
             rest.width = columns - 1;
         } else if !alone {
-            self.detail = take_bottom(rest, wish.size.height * 11 / 20);
+            let height = if shared { rest.height } else { wish.size.height };
+            self.detail = take_bottom(rest, height * 11 / 20);
         }
     }
 
@@ -176,6 +214,24 @@ pub fn tabs(shown: View, columns: u16) -> Vec<(View, String, u16)> {
     if fits { long } else { place(named(true)) }
 }
 
+/// The size of a command's screen when it starts.
+#[must_use]
+pub fn first_pane(size: Size) -> Size {
+    let wish = Wish {
+        size,
+        view: View::Stream,
+        detail: false,
+        in_detail: false,
+        pane: true,
+        in_pane: true,
+        zoomed: false,
+        banners: 0,
+        notice: false,
+        prompt: 0,
+    };
+    Areas::of(wish).pane_screen().as_size()
+}
+
 /// Space between the keys and their meaning in the help.
 pub const HELP_GAP: u16 = 2;
 
@@ -226,7 +282,8 @@ mod tests {
         let size = Size { width, height };
         let view = View::Stream;
         let (in_detail, zoomed, banners, notice, prompt) = (false, false, 1, true, 2);
-        Areas::of(Wish { size, view, detail, in_detail, zoomed, banners, notice, prompt })
+        let (pane, in_pane) = (false, false);
+        Areas::of(Wish { size, view, detail, in_detail, pane, in_pane, zoomed, banners, notice, prompt })
     }
 
     #[test]

@@ -20,9 +20,11 @@ mod inside;
 mod keymap;
 mod layout;
 mod model;
+mod msg;
 mod notices;
 pub mod offscreen;
 mod outside;
+mod pane;
 mod picture;
 mod prompt;
 mod rate;
@@ -37,6 +39,7 @@ mod theme;
 mod view;
 
 use std::{
+    ffi::OsString,
     io,
     path::Path,
     sync::{
@@ -54,14 +57,17 @@ use guard::{Guard, Screen};
 use inputs::{Keys, Signals};
 use inside::Inside;
 use ioctl_registry::{Arch, Registry};
-use model::{Model, Msg, Opening, Origin, Over, update};
+use model::{Model, Opening, Origin, update};
+use msg::{Msg, Over};
 pub use outside::Outputs;
 use outside::Outside;
+use pane::{Pane, pty::Pty};
 use ratatui::layout::Size;
 use store::{Shared, Store};
 
 use crate::{
     clock::{WallClock, monotonic_ns},
+    command::Spec,
     decode::{Decoder, Detail},
     escape::escaped,
     host::RecordedHost,
@@ -97,12 +103,15 @@ pub fn run(
     let (out, messages) = sync_channel(QUEUE);
     let (watcher, statuses) = sync_channel(STATUSES);
     let shared = Arc::new(Shared::new(Store::new(looks.memory / 2)));
+    let terminal = plan.command.as_mut().map(|spec| terminal_of(spec, &out)).transpose();
+    let (terminal, pane) = terminal.map_err(system("cannot make a terminal for the command"))?.unzip();
     let opening = Opening {
         origin: Origin::Live,
-        subject: subject(&plan.setup.wanted),
+        subject: subject(&plan.setup.wanted, plan.command.as_ref()),
         clock: WallClock::system(),
         decoder: decoder(plan.registry, Arch::native()),
         looks,
+        pane,
     };
     plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone())));
     plan.watcher = Some(watcher);
@@ -112,7 +121,8 @@ pub fn run(
     let signals = Signals::start(out.clone()).map_err(system("cannot receive signals"))?;
     let worker = start(work, over, out.clone()).map_err(system("cannot start a thread"))?;
     let running = Running::new(Box::new(move || stop.stop()), messages, worker, signals);
-    let (shown, report) = open(running, &statuses, opening, &Outside::new(Arc::clone(&shared), outputs, out));
+    let outside = Outside::new(Arc::clone(&shared), outputs, out).with(terminal);
+    let (shown, report) = open(running, &statuses, opening, &outside);
     shown.map_err(system("cannot use the terminal for the dashboard"))?;
     let report =
         report.unwrap_or_else(|| Err(system("the session")(io::Error::other("has ended already"))))?;
@@ -140,6 +150,7 @@ pub fn replay(
         clock: WallClock::recorded(reader.meta().epoch_ns),
         decoder: decoder(plan.registry, reader.meta().arch().unwrap_or(Arch::native())),
         looks,
+        pane: None,
     };
     plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone())));
     let stop = Arc::clone(&plan.stop);
@@ -157,6 +168,25 @@ pub fn replay(
     shown?;
     let report = report.unwrap_or_else(|| Err(io::Error::other("the replay has ended already")))?;
     Ok((report, shared.store().summary()))
+}
+
+/// A terminal for a command, and what is shown of it.
+fn terminal_of(spec: &mut Spec, out: &SyncSender<Msg>) -> io::Result<(Pty, Pane)> {
+    let (columns, rows) = crossterm::terminal::size()?;
+    let size = layout::first_pane((columns, rows).into());
+    let pty = Pty::open(size, out.clone())?;
+    spec.terminal = Some(pty.path().to_owned());
+    Ok((pty, Pane::new(words(spec), size)))
+}
+
+/// A command as it was typed, nearly.
+fn words(spec: &Spec) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./=+:,@%".contains(c);
+    let word = |word: &OsString| {
+        let text = escaped(word.as_encoded_bytes());
+        if !text.is_empty() && text.chars().all(plain) { text } else { format!("'{text}'") }
+    };
+    spec.argv.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// A decoder for calls that are kept: what only the traced machine knows it is told.
@@ -266,7 +296,7 @@ fn over(result: &Result<Report, SessionError>) -> Over {
         Ok(Report { end: End::Output(error), .. }) => {
             Over::Failed(format!("cannot write the output: {error}"))
         }
-        Ok(report) => Over::Complete(report.accounts.clone()),
+        Ok(report) => Over::Complete(report.accounts.clone(), report.exit),
         Err(error) => Over::Failed(error.to_string()),
     }
 }
@@ -351,9 +381,9 @@ fn draw(guard: &Guard, screen: &mut Screen, model: &mut Model) -> io::Result<()>
 }
 
 /// What is traced, in words.
-fn subject(wanted: &Wanted) -> String {
+fn subject(wanted: &Wanted, command: Option<&Spec>) -> String {
     let mut parts = Vec::new();
-    if let Some(pids) = &wanted.pids {
+    if let Some(pids) = wanted.pids.as_ref().filter(|pids| !pids.is_empty()) {
         let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
         parts.push(format!("-p {}", pids.join(",")));
     }
@@ -365,6 +395,7 @@ fn subject(wanted: &Wanted) -> String {
             .iter()
             .map(|path| format!("--cgroup {}", escaped(path.as_os_str().as_encoded_bytes()))),
     );
+    parts.extend(command.map(|spec| format!("-- {}", words(spec))));
     if parts.is_empty() {
         parts.push("-a".to_owned());
     }

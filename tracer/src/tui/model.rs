@@ -1,12 +1,8 @@
 //! What the dashboard knows, and how messages change it. Nothing here reads a clock, waits or draws: what is to be done
 //! outside is left as an effect.
 
-use std::{
-    collections::{HashSet, VecDeque},
-    path::PathBuf,
-};
+use std::collections::HashSet;
 
-use crossterm::event::{KeyEvent, MouseEvent};
 use ratatui::layout::Size;
 
 use super::{
@@ -17,78 +13,19 @@ use super::{
     holders::Holders,
     keymap::{Keymap, Motion, View},
     layout::{Areas, Wish},
+    msg::{Effect, Msg, Over},
     notices::Waiting,
+    pane::Pane,
     picture::Picture,
     prompt::Prompt,
     rate::{Rate, SECOND_NS, per_second},
     sheet::{Context, Order, Place, Sheet},
-    store::{Store, calls::Calls},
+    store::Store,
     stream::{self, Lines, Standing},
     tables,
     theme::Theme,
 };
-use crate::{
-    clock::WallClock, decode::Decoder, event::Event, recording::Closing, session::Status, source::Accounts,
-};
-
-/// What happens to the dashboard.
-#[derive(Debug)]
-pub enum Msg {
-    /// The store has something new.
-    News,
-    /// What the store has for the screen.
-    Picture(Box<Picture>),
-    /// The store as it is now, to be held.
-    Held(Box<Store>),
-    /// How tracing stands.
-    Status(Status),
-    /// Calls that are inside the kernel.
-    InFlight(Vec<Event>),
-    /// Who has devices open.
-    Holders(Holders),
-    /// Log lines.
-    Notices(Waiting),
-    /// A key.
-    Key(KeyEvent),
-    /// The mouse.
-    Mouse(MouseEvent),
-    /// The terminal's size.
-    Resize(Size),
-    /// The time, in monotonic nanoseconds: sent before drawing, and now and then when nothing else happens.
-    Tick(u64),
-    /// Tracing is over.
-    Over(Over),
-    /// The program is to end: a signal, or the terminal is gone.
-    Quit,
-}
-
-/// Calls to be saved: all of them, or those of these numbers.
-#[derive(Clone, Debug)]
-pub struct Saved {
-    /// All of them.
-    pub calls: Calls,
-    /// Numbers of those that are wanted.
-    pub found: Option<VecDeque<u64>>,
-}
-
-/// What is to be done outside of the model.
-#[derive(Clone, Debug)]
-pub enum Effect {
-    /// Take a copy of the store, to be held.
-    Hold,
-    /// Empty the store.
-    Clear,
-    /// Find out who has devices open.
-    FindHolders,
-    /// Write what comes from now on into a file.
-    Write(PathBuf),
-    /// End that.
-    StopWriting,
-    /// Save calls into a file.
-    Save(PathBuf, Saved),
-    /// Put a text into the terminal's clipboard.
-    Copy(String),
-}
+use crate::{clock::WallClock, decode::Decoder, event::Event, session::Status};
 
 /// Where calls come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,24 +34,6 @@ pub enum Origin {
     Live,
     /// From a recording, whose own time counts.
     Recording,
-}
-
-/// How tracing ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// There is nothing left to trace, or it was stopped.
-    Complete(Accounts),
-    /// A recording has been read.
-    Played {
-        /// What it came to; `None` where its writer did not end it.
-        closing: Option<Closing>,
-        /// Why its end is missing, if it is.
-        cut: Option<String>,
-        /// Records that could not be read.
-        damaged: u64,
-    },
-    /// Something broke.
-    Failed(String),
 }
 
 /// What keys mean at the moment.
@@ -165,6 +84,8 @@ pub struct Opening {
     pub decoder: Decoder,
     /// What it looks like, and which key does what.
     pub looks: Looks,
+    /// The terminal of the command, if one runs.
+    pub pane: Option<Pane>,
 }
 
 /// What the dashboard knows.
@@ -245,6 +166,10 @@ pub struct Model {
     pub dirty: bool,
     /// What is on the screen is not known.
     pub repaint: bool,
+    /// The terminal of the command, if there is one.
+    pub pane: Option<Pane>,
+    /// The user was asked whether to leave while the command runs.
+    pub asked_to_quit: bool,
     /// The user, or the system, wants to leave.
     pub quit: bool,
 }
@@ -253,7 +178,7 @@ impl Model {
     /// The model of a session that begins.
     #[must_use]
     pub fn new(opening: Opening, size: Size, status: Status, now_ns: u64) -> Self {
-        let Opening { origin, subject, clock, decoder, looks } = opening;
+        let Opening { origin, subject, clock, decoder, looks, pane } = opening;
         Self {
             origin,
             subject,
@@ -294,6 +219,8 @@ impl Model {
             effects: Vec::new(),
             dirty: true,
             repaint: false,
+            pane,
+            asked_to_quit: false,
             quit: false,
         }
     }
@@ -306,6 +233,8 @@ impl Model {
             view: self.view,
             detail: self.detail.is_some() && self.has_calls(),
             in_detail: self.in_detail(),
+            pane: self.pane.as_ref().is_some_and(|pane| pane.shown),
+            in_pane: self.focused_pane().is_some(),
             zoomed: self.zoomed,
             banners: banners::of(self).count() as u16,
             notice: self.notice.is_some(),
@@ -322,7 +251,9 @@ impl Model {
     /// Whether the detail has the keys.
     #[must_use]
     pub fn in_detail(&self) -> bool {
-        self.has_calls() && self.detail.as_ref().is_some_and(|detail| detail.focused)
+        self.has_calls()
+            && self.focused_pane().is_none()
+            && self.detail.as_ref().is_some_and(|detail| detail.focused)
     }
 
     /// The call under the cursor: of the stream that follows the newest one.
@@ -455,6 +386,7 @@ impl Model {
             self.dirty = true;
         }
         self.dirty |= shown != (self.elapsed_s(), self.rate());
+        self.fit_pane();
         let old = now_ns.saturating_sub(self.holders.1) >= HOLDERS_NS;
         if self.view == View::Devices && self.origin == Origin::Live && old {
             // Not again before the answer is there, or has had time to come.
@@ -516,13 +448,16 @@ impl Model {
         let changed =
             self.status.accounts.total != status.accounts.total || self.status.targets != status.targets;
         self.dirty |= changed;
+        self.command_ended(status.exit);
         self.status = status;
     }
 
     fn over(&mut self, over: Over) {
         match &over {
-            Over::Complete(accounts) => {
+            Over::Complete(accounts, exit) => {
+                let exit = *exit;
                 self.status.accounts = accounts.clone();
+                self.command_ended(exit);
                 self.status.targets = self.status.targets.map(|_| 0);
             }
             Over::Played { closing: Some(closing), .. } => {
@@ -582,6 +517,8 @@ pub fn update(model: &mut Model, msg: Msg) {
             model.dirty = true;
         }
         Msg::Key(key) => model.key(&key),
+        Msg::Paste(text) => model.paste(&text),
+        Msg::Printed(bytes) => model.print(&bytes),
         Msg::Mouse(mouse) => model.mouse(mouse),
     }
 }

@@ -28,7 +28,8 @@ use super::{
     config::Looks,
     decoder,
     feed::Feed,
-    model::{Model, Msg, Opening, Origin},
+    model::{Model, Opening, Origin},
+    msg::Msg,
     outside::{Outputs, Outside},
     store::{Shared, Store},
     view::view,
@@ -103,6 +104,7 @@ pub fn run(source: Box<dyn Source>, time: Duration, (width, height): (u16, u16))
         clock: WallClock::system(),
         decoder: decoder(registry, Arch::native()),
         looks,
+        pane: None,
     };
     let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
     let nowhere = BufWriter::new(File::options().write(true).open("/dev/null")?);

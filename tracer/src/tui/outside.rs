@@ -10,7 +10,9 @@ use std::{
 
 use super::{
     decoder, holders,
-    model::{Effect, Model, Msg, Saved, update},
+    model::{Model, update},
+    msg::{Effect, Msg, Saved},
+    pane::pty::Pty,
     picture::Picture,
     store::{Order, Shared},
     stream::Lines,
@@ -26,6 +28,8 @@ pub struct Outside {
     pub(super) shared: Arc<Shared>,
     outputs: Outputs,
     pub(super) out: SyncSender<Msg>,
+    /// Where the command runs, if there is one.
+    terminal: RefCell<Option<Pty>>,
     /// Calls are being saved.
     saving: RefCell<Vec<JoinHandle<()>>>,
     /// Who has devices open is being found out.
@@ -35,7 +39,20 @@ pub struct Outside {
 impl Outside {
     /// A store, where files come from, and the queue of the dashboard.
     pub fn new(shared: Arc<Shared>, outputs: Outputs, out: SyncSender<Msg>) -> Self {
-        Self { shared, outputs, out, saving: RefCell::default(), finding: RefCell::default() }
+        Self {
+            shared,
+            outputs,
+            out,
+            terminal: RefCell::default(),
+            saving: RefCell::default(),
+            finding: RefCell::default(),
+        }
+    }
+
+    /// With the terminal of a command.
+    #[must_use]
+    pub fn with(self, terminal: Option<Pty>) -> Self {
+        Self { terminal: RefCell::new(terminal), ..self }
     }
 
     /// Does what the model has left to be done, and takes what it shows out of the store.
@@ -72,8 +89,16 @@ impl Outside {
             Effect::StopWriting => self.shared.order(Order::Stop),
             Effect::Save(path, saved) => self.save(path, saved, model).map_err(|error| error.to_string())?,
             Effect::Copy(text) => clipboard(&text),
+            Effect::Type(bytes) => self.terminal(|terminal| terminal.type_in(&bytes), "it takes no keys")?,
+            Effect::Resize(size) => self.terminal(|terminal| terminal.resize(size), "it takes no size")?,
         }
         Ok(())
+    }
+
+    fn terminal(&self, with: impl FnOnce(&Pty) -> io::Result<()>, what: &str) -> Result<(), String> {
+        let terminal = self.terminal.borrow();
+        let done = terminal.as_ref().map_or(Ok(()), with);
+        done.map_err(|error| format!("the command's terminal: {what}: {error}"))
     }
 
     /// Looks through the processes on a thread of its own, one at a time.
@@ -114,8 +139,9 @@ impl Outside {
         Ok(())
     }
 
-    /// Waits until everything is saved.
+    /// Hangs up the command's terminal, and waits until everything is saved.
     pub fn finish(&self) {
+        drop(self.terminal.take());
         for saving in self.saving.take() {
             // A panic has been reported already.
             let _ = saving.join();

@@ -21,7 +21,8 @@ use super::{
     config::Looks,
     fixture::{FIONREAD, TIOCGWINSZ, call, decoder, image},
     keymap::View,
-    model::{Mode, Model, Msg, Opening, Origin, Over, update},
+    model::{Mode, Model, Opening, Origin, update},
+    msg::{Msg, Over},
     notices::Waiting,
     outside::{Outputs, Outside},
     store::{Shared, Store},
@@ -40,13 +41,19 @@ use crate::{
 };
 
 mod finding;
+mod pane;
 
 const SECOND: u64 = 1_000_000_000;
 /// 2026-11-19 23:40:01 UTC.
 const EPOCH: i64 = 1_795_131_601_000_000_000;
 
 fn status(targets: Option<usize>, total: Counters) -> Status {
-    Status { accounts: Accounts { total, lost_per_cpu: Vec::new() }, targets, in_flight: Vec::new() }
+    Status {
+        accounts: Accounts { total, lost_per_cpu: Vec::new() },
+        targets,
+        in_flight: Vec::new(),
+        exit: None,
+    }
 }
 
 /// A dashboard without a terminal: a model, and the store that it shows.
@@ -76,6 +83,7 @@ impl Desk {
             clock: WallClock::fixed(EPOCH),
             decoder: decoder(),
             looks: Looks::usual(true),
+            pane: None,
         };
         let size = Size { width, height };
         let mut model = Model::new(opening, size, status(targets, Counters::default()), 0);
@@ -249,7 +257,7 @@ fn help_shows_every_key() {
 #[test]
 fn the_end_of_every_process() {
     let mut desk = Desk::live(80, 24);
-    desk.tell(Msg::Over(Over::Complete(Accounts::default())));
+    desk.tell(Msg::Over(Over::Complete(Accounts::default(), None)));
     desk.tell(Msg::Tick(500 * SECOND));
     insta::assert_snapshot!(desk.shot());
     assert!(!desk.model.quit, "the picture stays");
@@ -646,6 +654,6 @@ fn what_is_traced_is_said_as_options() {
         uids: vec![1000],
         ..Wanted::default()
     };
-    assert_eq!(subject(&wanted), "-p 1,2 --comm a\\033b --uid 1000");
-    assert_eq!(subject(&Wanted::default()), "-a");
+    assert_eq!(subject(&wanted, None), "-p 1,2 --comm a\\033b --uid 1000");
+    assert_eq!(subject(&Wanted::default(), None), "-a");
 }

@@ -9,7 +9,8 @@ use crate::{
     tui::{
         fixture::{TIOCGWINSZ, call, image},
         keymap::View,
-        model::{Mode, Msg},
+        model::Mode,
+        msg::Msg,
         sheet::Cell,
     },
 };

@@ -40,7 +40,7 @@ pub(super) fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
     let theme = &model.theme;
     let state = if page.both { "before → after".to_owned() } else { String::new() };
     let amount = format!("{} of {}", detail.cursor + 1, page.lines.len());
-    let name = Title { focused: detail.focused, name: "Call", state, amounts: [amount, String::new()] };
+    let name = Title { focused: model.in_detail(), name: "Call", state, amounts: [amount, String::new()] };
     title(buf, area, theme, &name);
     let body = below(area);
     let hex_rows = hex_lines(body.height);
@@ -54,7 +54,7 @@ pub(super) fn draw(model: &Model, area: Rect, buf: &mut Buffer) {
         let row = Rect { height: 1, ..lines };
         draw_line(line, page.both, names, row, theme, buf);
         if place == detail.cursor {
-            let style = if detail.focused { theme.cursor } else { Style::new() };
+            let style = if model.in_detail() { theme.cursor } else { Style::new() };
             buf.set_style(row, style);
         }
         lines = below(lines);

@@ -5,6 +5,7 @@ mod detail;
 mod graph;
 mod header;
 mod help;
+mod pane;
 mod sheet;
 
 use ratatui::{
@@ -17,7 +18,7 @@ use ratatui::{
 use self::sheet::Title;
 use super::{
     banners,
-    keymap::{Binding, View},
+    keymap::{Action, Binding, View},
     layout,
     model::{Mode, Model},
     prompt::Question,
@@ -42,6 +43,8 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     }
     list(model, areas.list, buf);
     detail::draw(model, areas.detail, buf);
+    pane::draw(model, areas.pane, areas.pane_screen(), frame);
+    let buf = frame.buffer_mut();
     notice(model, areas.notice, buf);
     prompt(model, areas.prompt, buf);
     footer(model, areas.footer, buf);
@@ -87,7 +90,12 @@ fn list(model: &Model, area: Rect, buf: &mut Buffer) {
     let (state, amounts) =
         if stream { (following(model), kept(model)) } else { (sorted(model), rows(model)) };
     let name = if model.view == View::Latency { "Requests" } else { model.view.title() };
-    sheet::title(buf, area, theme, &Title { focused: !model.in_detail(), name, state, amounts });
+    sheet::title(
+        buf,
+        area,
+        theme,
+        &Title { focused: !model.in_detail() && model.focused_pane().is_none(), name, state, amounts },
+    );
     let body = below(area);
     sheet::rows(buf, body, theme, sheet);
     if let Some(needle) = &model.needle {
@@ -235,6 +243,13 @@ fn notice(model: &Model, area: Rect, buf: &mut Buffer) {
 
 /// The keys that matter, as many as there is room for.
 fn footer(model: &Model, area: Rect, buf: &mut Buffer) {
+    if let Some(pane) = model.focused_pane() {
+        let binding = model.keymap.bindings().iter().find(|binding| binding.action == Action::Focus);
+        let end = put(buf, area, 0, &binding.map(Binding::names).unwrap_or_default(), model.theme.key);
+        let rest = format!(" dashboard  all other keys go to `{}`", pane.name);
+        put(buf, area, end, &fit(&rest, usize::from(area.width.saturating_sub(end))), model.theme.faint);
+        return;
+    }
     let mut x = 0;
     let shown = model.keymap.bindings().iter().filter(|binding| matters(model, binding.name));
     for (key, hint) in shown.filter_map(hint) {
@@ -253,6 +268,7 @@ fn matters(model: &Model, name: &str) -> bool {
     match (model.mode, name) {
         (Mode::Prompt, _) => false,
         (Mode::Help(_), name) => matches!(name, "quit" | "help"),
+        (Mode::Watch, "terminal") => model.pane.is_some(),
         (Mode::Watch, "sort") => !stream && !model.in_detail(),
         (Mode::Watch, "search" | "end" | "next-error") => stream && !model.in_detail(),
         (Mode::Watch, "copy-text") => model.has_calls() && model.detail.is_some(),
