@@ -18,7 +18,7 @@ use crate::{
     decode::Decoder,
     event::Event,
     filter::Filter,
-    recording::Writer,
+    recording::{Tap, Writer},
     select::Selection,
     sink::Sink,
     source::{Batch, Source},
@@ -72,6 +72,8 @@ pub struct Stage {
     pub sinks: Vec<Box<dyn Sink>>,
     /// Keeps the records themselves.
     pub recorder: Option<Writer>,
+    /// Keeps them while somebody wants that.
+    pub tap: Option<Arc<Tap>>,
     /// What was done.
     pub progress: Arc<Progress>,
 }
@@ -110,7 +112,7 @@ impl Stage {
                     self.progress.received.fetch_add(1, Ordering::Relaxed);
                     let event = self.decoder.call(call);
                     self.event(&event)?;
-                    if self.recorder.is_some() {
+                    if self.recorder.is_some() || self.tap.as_ref().is_some_and(|tap| tap.is_on()) {
                         self.ask(&event);
                     }
                     self.assembler.recycle(event.call);
@@ -124,11 +126,15 @@ impl Stage {
                     log::debug!("damaged record: {error}");
                 }
             }
-            if let Some(recorder) = &mut self.recorder {
-                for fact in self.decoder.host().new_facts() {
-                    recorder.fact(&fact);
+            if self.recorder.is_some() || self.tap.is_some() {
+                let facts = self.decoder.host().new_facts();
+                if let Some(recorder) = &mut self.recorder {
+                    facts.iter().for_each(|fact| recorder.fact(fact));
+                    recorder.record(record)?;
                 }
-                recorder.record(record)?;
+                if let Some(tap) = &self.tap {
+                    tap.record(record, &facts);
+                }
             }
         }
         self.flush()?;
@@ -177,6 +183,9 @@ impl Stage {
 
     fn flush(&mut self) -> io::Result<()> {
         self.sinks.iter_mut().try_for_each(|sink| sink.flush())?;
+        if let Some(tap) = &self.tap {
+            tap.tick();
+        }
         self.recorder.as_mut().map_or(Ok(()), Writer::tick)
     }
 }
@@ -344,6 +353,7 @@ mod tests {
             filter: None,
             window: Window::default(),
             recorder: None,
+            tap: None,
             sinks: vec![Box::new(sink)],
             progress: Arc::default(),
         }

@@ -17,7 +17,7 @@ use crate::{
     filter::Filter,
     host::RecordedHost,
     pipeline::{End, Pipeline, Progress, Stage, Window},
-    recording::{Closing, Reader},
+    recording::{Closing, Reader, Tap},
     select::Selection,
     sink::Sink,
     source::{Batch, Source, paced::Paced},
@@ -39,6 +39,8 @@ pub struct Plan {
     pub stop: Arc<AtomicBool>,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Keeps records while somebody wants that.
+    pub tap: Option<Arc<Tap>>,
 }
 
 /// What a replay came to.
@@ -72,6 +74,7 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
         window: plan.window,
         sinks: plan.sinks,
         recorder: None,
+        tap: plan.tap,
         progress: Arc::clone(&progress),
     };
     let ending = Ending::default();

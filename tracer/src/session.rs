@@ -28,7 +28,7 @@ use crate::{
     host::{Host, LiveHost, Remembering},
     pipeline::{End, News, Pipeline, Progress, Stage, Window},
     process,
-    recording::{self, Closing, Writer},
+    recording::{self, Closing, Tap, Writer},
     select::Selection,
     sink::{Sink, summary::Summary},
     source::{
@@ -54,6 +54,8 @@ pub struct Plan {
     pub sinks: Vec<Box<dyn Sink>>,
     /// Keeps the records themselves.
     pub recorder: Option<Writer>,
+    /// Keeps them while somebody wants that.
+    pub tap: Option<Arc<Tap>>,
     /// How much to find out about each device.
     pub detail: Detail,
     /// Called when tracing has begun.
@@ -184,8 +186,11 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     if plan.setup.user_stack {
         host.expect_stacks();
     }
-    let host: Box<dyn Host> =
-        if plan.recorder.is_some() { Box::new(Remembering::new(host)) } else { Box::new(host) };
+    let host: Box<dyn Host> = if plan.recorder.is_some() || plan.tap.is_some() {
+        Box::new(Remembering::new(host))
+    } else {
+        Box::new(host)
+    };
     let decoder = Decoder::new(plan.registry, plan.detail, host);
     let stage = Stage {
         assembler: Assembler::default(),
@@ -194,6 +199,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
         filter: plan.filter.take(),
         window: Window::default(),
         recorder: plan.recorder.take(),
+        tap: plan.tap.take(),
         sinks: std::mem::take(&mut plan.sinks),
         progress: Arc::clone(&progress),
     };

@@ -105,6 +105,7 @@ fn stage(sinks: Vec<Box<dyn Sink>>) -> Stage {
         window: Window::default(),
         sinks,
         recorder: None,
+        tap: None,
         progress: Arc::default(),
     }
 }

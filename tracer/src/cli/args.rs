@@ -179,6 +179,10 @@ pub struct Args {
     #[arg(long, help_heading = FILES)]
     pub info: bool,
 
+    /// Show the dashboard with a recording that is built in: without root
+    #[arg(long, help_heading = FILES)]
+    pub demo: bool,
+
     /// Whether to trace, to record or to replay
     #[arg(skip)]
     pub mode: Mode,
@@ -223,6 +227,7 @@ const EXAMPLES: &str = "\
 Examples:
   ioctl-trace -- stty -a                       what does stty say to its terminal?
   ioctl-trace -p $(pidof qemu-system-x86_64)   watch a running process on a dashboard
+  ioctl-trace --demo                           what the dashboard looks like, without root
   ioctl-trace --tui -- vim notes.txt           a program in a terminal of its own, with the dashboard beside it
   ioctl-trace -p 4711 -c                       count until ^C or its end
   ioctl-trace -c -S p99 -o totals.json -- ./app

@@ -89,6 +89,7 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
         Some(Action::Policy(options)) => policy::run(options, known),
         None => match &args.mode {
             Mode::Replay(file) => replay::run(&file.clone(), &args, known),
+            Mode::Demo => replay::demo(&args, known),
             Mode::Trace | Mode::Record => run::run(args, known),
         },
     }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock::WallClock,
     create,
+    recording::{Meta, Rotation, Writer},
     sink::{
         Sink,
         csv::Csv,
@@ -168,18 +169,18 @@ fn open(target: &Target<'_>, style: TextStyle, clock: &WallClock) -> Result<Box<
     sink(target.format, out, style, clock).map_err(|error| cannot_create(target.path, &error))
 }
 
-/// Opens outputs that are asked for on the dashboard, as `-o` would.
+/// Opens outputs that are asked for on the dashboard, as `-o` would; recordings are of what this says.
 #[must_use]
-pub fn opener(args: &Args, clock: &WallClock) -> tui::Outputs {
+pub fn opener(args: &Args, clock: &WallClock, meta: Meta) -> tui::Outputs {
     let (style, clock) = (style(args, false), clock.clone());
     Box::new(move |path| {
         let (named, compression) = by_name(path);
         let format = match named {
             Named::As(Format::Recording) => {
-                return Err(
-                    "a recording has everything from its beginning on: start with `record -o FILE.iotrace`"
-                        .to_owned(),
-                );
+                let writer = Writer::create(path, meta.clone(), Rotation::default());
+                return writer
+                    .map(|writer| tui::Opened::Recording(Box::new(writer)))
+                    .map_err(|error| format!("cannot create it: {error}"));
             }
             Named::As(format) => format,
             Named::Plain => Format::Text,
@@ -187,7 +188,7 @@ pub fn opener(args: &Args, clock: &WallClock) -> tui::Outputs {
         };
         let compression = compression.filter(|_| format.kind().compressible);
         let target = Target { path, stdout: false, format, compression };
-        open(&target, style, &clock).map_err(|failure| match failure {
+        open(&target, style, &clock).map(tui::Opened::Sink).map_err(|failure| match failure {
             Failure::Tracing(error) => error.to_string(),
             Failure::Usage(message) => message,
             Failure::Filter(error) => error.message().to_owned(),

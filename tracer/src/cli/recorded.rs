@@ -61,6 +61,7 @@ pub fn add(
         speed: None,
         stop: Arc::default(),
         sinks: vec![Box::new(sink.clone())],
+        tap: None,
     };
     let report = replay::run(reader, plan)?;
     let tally = sink.take();

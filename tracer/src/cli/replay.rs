@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, BufReader, IsTerminal, Seek as _, Write},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
@@ -48,8 +48,12 @@ pub enum Mode {
     Record,
     /// They come from a recording.
     Replay(PathBuf),
+    /// They come from the one that is built in.
+    Demo,
 }
 
+/// The recording that is built in, which `cargo xtask demo` makes.
+const DEMO: &[u8] = include_bytes!("demo.iotrace");
 /// The argument of `replay`.
 const FILE: &str = "recording";
 /// Options that are about tracing alone, by their ids.
@@ -125,7 +129,13 @@ impl Verb {
     /// # Errors
     /// When an option does not go with it.
     pub fn mode(self, matches: &ArgMatches) -> Result<Mode, clap::Error> {
+        let demo = matches.get_flag("demo");
+        let wrong = |message| Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        if demo && self != Self::Trace {
+            return wrong("`--demo` is a recording of its own: leave out the word before it".to_owned());
+        }
         let (others, about) = match self {
+            Self::Trace if demo => (&TRACING[..], "tracing and does not go with `--demo`"),
             Self::Replay => (&TRACING[..], "tracing and does not go with `replay`"),
             Self::Trace | Self::Record => (&REPLAYING[..], "recordings: it goes with `replay FILE.iotrace`"),
         };
@@ -133,9 +143,10 @@ impl Verb {
         if let Some(id) = others.iter().find(|id| given(id)) {
             let option = Args::command().get_arguments().find(|option| option.get_id() == *id).map(spelled);
             let message = format!("`{}` is about {about}", option.unwrap_or_default());
-            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+            return wrong(message);
         }
         Ok(match self {
+            Self::Trace if demo => Mode::Demo,
             Self::Trace => Mode::Trace,
             Self::Record => Mode::Record,
             Self::Replay => matches.get_one(FILE).cloned().map_or(Mode::Trace, Mode::Replay),
@@ -201,6 +212,34 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
     if args.info {
         return info::print(path).map(|()| 0);
     }
+    let reader = Reader::open(path)
+        .map_err(|error| Failure::Tracing(anyhow::anyhow!("`{}` {error}", path.display())))?;
+    play(reader, path, args.speed, args, registry)
+}
+
+/// Plays the recording that is built in, at the pace that it had unless another is asked for.
+///
+/// # Errors
+/// What is wrong with the options.
+pub fn demo(args: &Args, registry: &'static Registry) -> Result<u8, Failure> {
+    if args.info {
+        return Err(Failure::Usage("--info says what a file is of: `replay --info FILE.iotrace`".to_owned()));
+    }
+    // A file like any other, but that nobody else sees.
+    let mut file = tempfile::tempfile()?;
+    file.write_all(DEMO)?;
+    file.rewind()?;
+    let reader = Reader::new(BufReader::new(file)).context("the built-in recording")?;
+    play(reader, Path::new("demo"), args.speed.or(Some(1.0)), args, registry)
+}
+
+fn play(
+    reader: Reader,
+    path: &Path,
+    speed: Option<f64>,
+    args: &Args,
+    registry: &'static Registry,
+) -> Result<u8, Failure> {
     if output::targets(args)?.iter().any(|target| target.format == Format::Recording) {
         return Err(Failure::Usage(
             "a recording is played into other formats: -o FILE.jsonl and the like".to_owned(),
@@ -209,8 +248,6 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
     let selection = Selection::parse(args.requests.iter().map(String::as_str), registry)
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let filter = run::filter(args, registry)?;
-    let reader = Reader::open(path)
-        .map_err(|error| Failure::Tracing(anyhow::anyhow!("`{}` {error}", path.display())))?;
     let clock = WallClock::recorded(reader.meta().epoch_ns);
     let filter = filter.map(|filter| filter.with_clock(clock.clone()));
     let dashboard = !args.no_tui
@@ -228,10 +265,11 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
         last_ns: args.to.map_or(u64::MAX, |time| clock.monotonic(time)),
     };
     let stop = Arc::default();
-    let plan = Plan { registry, selection, filter, window, speed: args.speed, stop, sinks };
+    let plan = Plan { registry, selection, filter, window, speed, stop, sinks, tap: None };
     let report = if dashboard {
         let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;
-        let (report, shown) = tui::replay(reader, plan, path, looks, output::opener(args, &clock))
+        let outputs = output::opener(args, &clock, reader.meta().clone());
+        let (report, shown) = tui::replay(reader, plan, path, looks, outputs)
             .context("cannot use the terminal for the dashboard")?;
         output::shown_totals(args, &shown)?;
         report
@@ -299,6 +337,7 @@ mod tests {
         let replay = Ok(Mode::Replay("a.iotrace".into()));
         assert_eq!(mode(&["x", "replay", "a.iotrace", "-c"]), replay);
         assert_eq!(mode(&["x", "replay", "-e", "@drm", "-c", "a.iotrace"]), replay);
+        assert_eq!(mode(&["x", "--demo", "--speed", "2"]), Ok(Mode::Demo));
         assert!(mode(&["x", "replay", "-c"]).is_err_and(|error| error.contains("<FILE.iotrace>")));
     }
 
@@ -307,6 +346,8 @@ mod tests {
         for (words, says) in [
             (&["replay", "a", "-p", "1"][..], "`--pid` is about tracing and does not go with `replay`"),
             (&["replay", "a", "--buffer", "1M"], "`--buffer` is about tracing"),
+            (&["--demo", "-p", "1"], "`--pid` is about tracing and does not go with `--demo`"),
+            (&["replay", "--demo", "a"], "`--demo` is a recording of its own"),
             (&["-a", "--speed", "2"], "`--speed` is about recordings: it goes with `replay FILE.iotrace`"),
             (&["record", "-a", "--from", "2026-11-20T23:40:01Z"], "`--from` is about recordings"),
         ] {

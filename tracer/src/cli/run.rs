@@ -17,6 +17,7 @@ use crate::{
     filter::{Filter, FilterError},
     pipeline::End,
     process,
+    recording::Meta,
     select::Selection,
     session::{self, Plan, Report, Stop},
     source::live::{MAX_CGROUPS, Requests, Setup, Wanted},
@@ -92,6 +93,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         filter,
         sinks,
         recorder,
+        tap: None,
         detail: if full { Detail::Full } else { Detail::AsNeeded },
         attached: (!dashboard && args.command.is_empty() && args.quiet == 0)
             .then(|| Box::new(greeting(&args)) as _),
@@ -101,7 +103,8 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     let stop = Stop::default();
     let report = if dashboard {
         let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;
-        let (report, shown) = tui::run(plan, stop, looks, output::opener(&args, &clock))?;
+        let (report, shown) =
+            tui::run(plan, stop, looks, output::opener(&args, &clock, Meta::here(registry, &clock)))?;
         output::shown_totals(&args, &shown)?;
         report
     } else {

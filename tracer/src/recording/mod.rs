@@ -2,8 +2,10 @@
 //! the format.
 
 mod frame;
+mod known;
 mod pack;
 mod reader;
+mod tap;
 mod writer;
 
 use ioctl_registry::{Arch, Registry};
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use frame::{FrameKind, Header};
 pub use reader::{ReadError, Reader};
+pub use tap::Tap;
 pub use writer::{Rotation, Writer};
 
 use crate::{clock::WallClock, host::Fact, raw, source::Accounts};

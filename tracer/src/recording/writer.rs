@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ioctl_trace_ebpf::{CallRecord, FileRecord, RecordHeader, RecordKind};
-use lru::LruCache;
+use ioctl_trace_ebpf::{CallRecord, RecordHeader, RecordKind};
 
 use super::{
     Closing, Meta, fact_record,
     frame::{self, FrameKind, Index, MAGIC, VERSION},
+    known::Known,
     pack,
 };
 use crate::{create, host::Fact, raw};
@@ -58,9 +58,8 @@ pub struct Writer {
     index: Index,
     since: Instant,
     frames: Vec<u8>,
-    /// Paths that the kernel side sent once, and answers: each file of a series needs them.
-    paths: LruCache<u64, Vec<u8>>,
-    facts: LruCache<Vec<u8>, ()>,
+    /// What each file of a series needs.
+    known: Option<Known>,
 }
 
 impl Writer {
@@ -84,7 +83,9 @@ impl Writer {
 
     fn to(file: File, path: PathBuf, meta: Meta, rotation: Rotation) -> io::Result<Self> {
         let meta = Meta { part: 0, ..meta };
+        let known = rotation.is_on().then(|| Known::new(MAX_KNOWN));
         let mut writer = Self {
+            known,
             path,
             rotation,
             meta,
@@ -96,8 +97,6 @@ impl Writer {
             index: Index::default(),
             since: Instant::now(),
             frames: Vec::new(),
-            paths: LruCache::new(MAX_KNOWN),
-            facts: LruCache::new(MAX_KNOWN),
         };
         writer.begin()?;
         Ok(writer)
@@ -126,15 +125,12 @@ impl Writer {
     /// # Errors
     /// When the file cannot be written.
     pub fn record(&mut self, record: &[u8]) -> io::Result<()> {
-        if let Some(header) = raw::read::<RecordHeader>(record) {
-            if header.kind == RecordKind::Call as u16 {
-                self.index.add(header.time_ns);
-            } else if header.kind == RecordKind::File as u16
-                && self.rotation.is_on()
-                && let Some(file) = raw::read::<FileRecord>(record)
-            {
-                self.paths.put(file.file.file, record.to_vec());
-            }
+        let header = raw::read::<RecordHeader>(record);
+        if let Some(header) = header.filter(|header| header.kind == RecordKind::Call as u16) {
+            self.index.add(header.time_ns);
+        }
+        if let Some(known) = &mut self.known {
+            known.record(record);
         }
         self.push(record);
         if self.pending.len() >= FRAME_BYTES { self.flush() } else { Ok(()) }
@@ -142,10 +138,12 @@ impl Writer {
 
     /// Adds an answer of the host, ahead of the record that needs it.
     pub fn fact(&mut self, fact: &Fact) {
-        let Some(record) = fact_record(fact) else { return };
-        self.push(&record);
-        if self.rotation.is_on() {
-            self.facts.put(record, ());
+        let record = match &mut self.known {
+            Some(known) => known.fact(fact),
+            None => fact_record(fact),
+        };
+        if let Some(record) = record {
+            self.push(&record);
         }
     }
 
@@ -202,9 +200,9 @@ impl Writer {
         self.written = 0;
         self.opened = Instant::now();
         self.begin()?;
-        let known: Vec<Vec<u8>> = self.facts.iter().map(|(fact, ())| fact.clone()).collect();
-        let paths: Vec<Vec<u8>> = self.paths.iter().map(|(_, path)| path.clone()).collect();
-        known.iter().chain(&paths).for_each(|record| self.push(record));
+        let known = self.known.take();
+        known.iter().flat_map(Known::records).for_each(|record| self.push(record));
+        self.known = known;
         Ok(())
     }
 

@@ -95,6 +95,9 @@ impl Model {
             Action::FindRequest(forward) => self.jump_request(forward),
             Action::FindDescriptor(forward) => self.jump_descriptor(forward),
             Action::Write if self.picture.writing.is_some() => self.effects.push(Effect::StopWriting),
+            Action::Write if self.over.is_some() => {
+                self.say("no further calls come: `W` saves those that are shown".to_owned(), 0);
+            }
             Action::Write => self.ask(Question::Write),
             Action::Save => self.ask(Question::Save),
             Action::CopyText => self.copy(Form::Text),

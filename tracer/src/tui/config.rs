@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     env,
+    ffi::OsString,
     fs::OpenOptions,
     io::{self, Read},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use nix::unistd::geteuid;
+use nix::unistd::{Uid, User, geteuid};
 use serde::Deserialize;
 
 use super::{keymap::Keymap, theme::Theme};
@@ -68,19 +69,21 @@ impl Looks {
         }
     }
 
-    /// The usual ones, changed as the user's file says, if there is one:
-    /// `$XDG_CONFIG_HOME/ioctl-trace/config.toml`, or that in `~/.config`.
+    /// The usual ones, changed as the user's file says, if there is one: that in `~/.config` of the user behind sudo, or
+    /// `$XDG_CONFIG_HOME/ioctl-trace/config.toml`, or that in our own `~/.config`.
     ///
     /// # Errors
     /// What is wrong with the file.
     pub fn load(colors: bool) -> Result<Self, String> {
-        let Some(path) = path() else { return Ok(Self::usual(colors)) };
-        let text = match read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::usual(colors)),
-            Err(error) => return Err(format!("`{}`: {error}", path.display())),
-        };
-        Self::parse(&text, colors).map_err(|error| format!("`{}`: {error}", path.display()))
+        for (path, owners) in places(|name| env::var_os(name), geteuid()) {
+            let said = |error: &dyn std::fmt::Display| format!("`{}`: {error}", path.display());
+            match read(&path, &owners) {
+                Ok(text) => return Self::parse(&text, colors).map_err(|error| said(&error)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(said(&error)),
+            }
+        }
+        Ok(Self::usual(colors))
     }
 
     fn parse(text: &str, colors: bool) -> Result<Self, String> {
@@ -123,14 +126,25 @@ fn bytes(text: &str) -> Option<usize> {
     usize::try_from(bytes).ok().filter(|_| MEMORIES.contains(&bytes))
 }
 
-fn path() -> Option<PathBuf> {
-    let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
-    Some(config.join("ioctl-trace/config.toml"))
+/// Where a file may be, the first one counts; and whose it may be: another user's could give keys a meaning that we do not
+/// expect.
+fn places(env: impl Fn(&str) -> Option<OsString>, we: Uid) -> Vec<(PathBuf, Vec<u32>)> {
+    const NAME: &str = "ioctl-trace/config.toml";
+    let folder = |name| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let sudo = env("SUDO_UID").filter(|_| we.is_root()).and_then(|uid| uid.to_str()?.parse().ok());
+    let sudo: Option<u32> = sudo.filter(|uid| *uid != 0);
+    // sudo may have put root's home into the environment, and may have left the user's there.
+    let user = sudo.and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
+    let behind = user.map(|user| (user.dir.join(".config").join(NAME), vec![user.uid.as_raw()]));
+    let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
+    let own = config.map(|config| {
+        (config.join(NAME), [Some(0), Some(we.as_raw()), sudo].into_iter().flatten().collect())
+    });
+    behind.into_iter().chain(own).collect()
 }
 
-/// Reads a file that is ours: another user's could give keys a meaning that we do not expect.
-fn read(path: &Path) -> io::Result<String> {
+/// Reads a file of one of these users.
+fn read(path: &Path, owners: &[u32]) -> io::Result<String> {
     // A pipe there must not make us wait.
     let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
         // A home that is closed to us is not ours: `setpriv` and the like leave the one of before in the environment.
@@ -138,9 +152,8 @@ fn read(path: &Path) -> io::Result<String> {
         opened => opened,
     }?;
     let known = file.metadata()?;
-    let behind_sudo = env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
-    if ![Some(0), Some(geteuid().as_raw()), behind_sudo].contains(&Some(known.uid())) {
-        let message = format!("it belongs to another user ({})", known.uid());
+    if !owners.contains(&known.uid()) {
+        let message = format!("it belongs to another user ({}): remove it, or chown it", known.uid());
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
     if !known.is_file() || known.len() > MAX_FILE {
@@ -183,16 +196,35 @@ mod tests {
     }
 
     #[test]
-    fn only_our_own_files_are_read() {
+    fn only_files_of_their_users_are_read() {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("config.toml");
-        assert_eq!(read(&path).expect_err("none").kind(), io::ErrorKind::NotFound);
+        let we = geteuid().as_raw();
+        assert_eq!(read(&path, &[we]).expect_err("none").kind(), io::ErrorKind::NotFound);
         std::fs::write(&path, "ascii = true").expect("written");
-        assert_eq!(read(&path).expect("ours"), "ascii = true");
-        if geteuid().is_root() && env::var_os("SUDO_UID").is_none() {
-            std::os::unix::fs::chown(&path, Some(65_534), None).expect("given away");
-            assert_eq!(read(&path).expect_err("another's").kind(), io::ErrorKind::PermissionDenied);
-        }
-        assert_eq!(read(dir.path()).expect_err("a folder").kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(read(&path, &[we]).expect("ours"), "ascii = true");
+        let error = read(&path, &[we + 1]).expect_err("another's");
+        assert_eq!(error.to_string(), format!("it belongs to another user ({we}): remove it, or chown it"));
+        assert_eq!(read(dir.path(), &[we]).expect_err("a folder").kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn the_user_behind_sudo_comes_first() {
+        let nobody = User::from_name("nobody").expect("users").expect("there on every system");
+        let uid = nobody.uid.as_raw();
+        let places = |sudo: Option<u32>, we: u32| {
+            let env = |name: &str| match name {
+                "HOME" => Some("/root".into()),
+                "SUDO_UID" => sudo.map(|uid| uid.to_string().into()),
+                _ => None,
+            };
+            places(env, Uid::from_raw(we))
+        };
+        let root = |owners: &[u32]| (PathBuf::from("/root/.config/ioctl-trace/config.toml"), owners.to_vec());
+        let theirs = (nobody.dir.join(".config/ioctl-trace/config.toml"), vec![uid]);
+        assert_eq!(places(Some(uid), 0), [theirs, root(&[0, 0, uid])]);
+        assert_eq!(places(None, 0), [root(&[0, 0])]);
+        assert_eq!(places(Some(0), 0), [root(&[0, 0])], "root behind sudo");
+        assert_eq!(places(Some(uid), 1000), [root(&[0, 1000])], "a variable that anyone can set");
     }
 }

@@ -8,13 +8,22 @@ use std::{
 
 use super::{
     msg::Msg,
+    outside::Opened,
     store::{Order, Shared, Writing, calls::BATCH},
     text::Grouped,
 };
-use crate::{decode::Decoder, event::Event, host::Fact, sink::Sink};
+use crate::{decode::Decoder, event::Event, host::Fact, recording::Tap, sink::Sink};
 
 /// Answers that are remembered as given; beyond that some are given again.
 const KNOWN: usize = 65_536;
+
+/// What calls are written to.
+enum Target {
+    /// An output.
+    Sink(Box<dyn Sink>),
+    /// A recording; so many calls were lost before it.
+    Tap(Arc<Tap>, u64),
+}
 
 /// Adds events to the store in batches, and tells the dashboard once there is something new since it looked. It never
 /// waits for the screen.
@@ -25,7 +34,9 @@ pub struct Feed {
     facts: Vec<Fact>,
     known: HashSet<(u32, u64)>,
     cgroup: u64,
-    writing: Option<(Box<dyn Sink>, Writing)>,
+    writing: Option<(Target, Writing)>,
+    /// Where the records pass by.
+    tap: Option<Arc<Tap>>,
     /// What became of it is to be told.
     changed: bool,
     said: Vec<String>,
@@ -43,9 +54,16 @@ impl Feed {
             known: HashSet::new(),
             cgroup: 0,
             writing: None,
+            tap: None,
             changed: false,
             said: Vec::new(),
         }
+    }
+
+    /// With a tap for recordings.
+    #[must_use]
+    pub fn with(self, tap: Arc<Tap>) -> Self {
+        Self { tap: Some(tap), ..self }
     }
 
     /// Asks what only the traced machine knows, while it knows it.
@@ -92,20 +110,35 @@ impl Feed {
     /// Does what was asked for on the dashboard.
     fn obey(&mut self) {
         match self.shared.take_order() {
-            Some(Order::Write(sink, name)) => {
+            Some(Order::Write(opened, name)) => {
                 self.stop_writing();
-                self.writing = Some((sink, Writing { name, calls: 0 }));
-                self.changed = true;
+                self.begin(opened, name);
             }
             Some(Order::Stop) => self.stop_writing(),
             None => {}
         }
     }
 
+    fn begin(&mut self, opened: Opened, name: String) {
+        let target = match (opened, &self.tap) {
+            (Opened::Sink(sink), _) => Ok(Target::Sink(sink)),
+            (Opened::Recording(writer), Some(tap)) => {
+                let lost = self.shared.lost.load(Ordering::Relaxed);
+                tap.begin(*writer).map(|()| Target::Tap(Arc::clone(tap), lost))
+            }
+            (Opened::Recording(_), None) => Err(io::Error::other("no records pass by here")),
+        };
+        match target {
+            Ok(target) => self.writing = Some((target, Writing { name, calls: 0 })),
+            Err(error) => self.said.push(format!("cannot write `{name}`: {error}")),
+        }
+        self.changed = true;
+    }
+
     /// Writes a call, or all that waits; a failure ends it.
-    fn write(&mut self, write: impl FnOnce(&mut dyn Sink, &mut u64) -> io::Result<()>) {
-        let Some((sink, writing)) = &mut self.writing else { return };
-        if let Err(error) = write(sink.as_mut(), &mut writing.calls) {
+    fn write(&mut self, write: impl FnOnce(&mut Target, &mut u64) -> io::Result<()>) {
+        let Some((target, writing)) = &mut self.writing else { return };
+        if let Err(error) = write(target, &mut writing.calls) {
             self.said.push(format!("cannot write `{}`: {error}", writing.name));
             self.writing = None;
         }
@@ -114,7 +147,11 @@ impl Feed {
 
     /// Completes what is written.
     fn stop_writing(&mut self) {
-        self.write(|sink, _| sink.finish());
+        let lost = self.shared.lost.load(Ordering::Relaxed);
+        self.write(|target, _| match target {
+            Target::Sink(sink) => sink.finish(),
+            Target::Tap(tap, before) => tap.end(lost.saturating_sub(*before)),
+        });
         if let Some((_, Writing { name, calls })) = self.writing.take() {
             self.said.push(format!("{} calls are in `{name}`", Grouped(calls)));
         }
@@ -147,9 +184,13 @@ impl Sink for Feed {
         }
         self.ask(event, decoder);
         self.obey();
-        self.write(|sink, calls| {
+        self.write(|target, calls| {
             *calls += 1;
-            sink.event(event, decoder)
+            match target {
+                Target::Sink(sink) => sink.event(event, decoder),
+                // The record itself follows.
+                Target::Tap(..) => Ok(()),
+            }
         });
         self.batch.push(event.clone());
         if self.batch.len() >= BATCH { self.flush() } else { Ok(()) }
@@ -161,7 +202,10 @@ impl Sink for Feed {
             self.stop_writing();
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        self.write(|sink, _| sink.flush());
+        self.write(|target, _| match target {
+            Target::Sink(sink) => sink.flush(),
+            Target::Tap(tap, _) => tap.failure().map_or(Ok(()), Err),
+        });
         if !self.batch.is_empty() || self.changed {
             self.hand_on();
         }
@@ -237,7 +281,7 @@ mod tests {
         };
         calls(&mut feed, 1);
         let taken = Arc::<Mutex<(u64, bool)>>::default();
-        shared.order(Order::Write(Box::new(Few(Arc::clone(&taken))), "few".to_owned()));
+        shared.order(Order::Write(Opened::Sink(Box::new(Few(Arc::clone(&taken)))), "few".to_owned()));
         calls(&mut feed, 2);
         assert_eq!(shared.store().writing, Some(Writing { name: "few".to_owned(), calls: 2 }));
         shared.order(Order::Stop);
@@ -246,12 +290,12 @@ mod tests {
         assert_eq!(shared.store().writing, None);
         assert_eq!(shared.store().said, ["2 calls are in `few`"]);
 
-        shared.order(Order::Write(Box::new(Few(Arc::clone(&taken))), "full".to_owned()));
+        shared.order(Order::Write(Opened::Sink(Box::new(Few(Arc::clone(&taken)))), "full".to_owned()));
         calls(&mut feed, 5);
         assert_eq!(shared.store().sum.calls, 8, "counting goes on");
         assert_eq!(shared.store().writing, None);
         assert!(shared.store().said[1].starts_with("cannot write `full`: "));
-        shared.order(Order::Write(Box::new(Few(Arc::default())), "end".to_owned()));
+        shared.order(Order::Write(Opened::Sink(Box::new(Few(Arc::default()))), "end".to_owned()));
         feed.finish().expect("open");
         assert_eq!(shared.store().said[2], "0 calls are in `end`");
     }

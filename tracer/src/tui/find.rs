@@ -9,7 +9,7 @@ use super::{
     model::{Mode, Model},
     msg::{Effect, Saved},
     prompt::{Answer, Prompt, Question},
-    sheet::RowId,
+    sheet::{Needle, RowId},
     tables,
 };
 use crate::{
@@ -55,7 +55,7 @@ impl Model {
             Question::Search => {
                 self.needle = Some(text);
                 // From the newest call there is only one way.
-                self.search(self.standing.cursor.is_some());
+                self.search(self.view != View::Stream || self.standing.cursor.is_some());
             }
         }
     }
@@ -115,6 +115,9 @@ impl Model {
     /// Looks for the text, from the cursor on.
     pub fn search(&mut self, forward: bool) {
         match &self.needle {
+            Some(needle) if self.view != View::Stream => {
+                self.sought = Some(Needle { text: needle.to_lowercase(), forward });
+            }
             Some(needle) => self.jump(Goal::Text(needle.to_lowercase()), forward),
             None => self.say("nothing to look for: `/` asks for it".to_owned(), 0),
         }

@@ -59,8 +59,8 @@ use inside::Inside;
 use ioctl_registry::{Arch, Registry};
 use model::{Model, Opening, Origin, update};
 use msg::{Msg, Over};
-pub use outside::Outputs;
 use outside::Outside;
+pub use outside::{Opened, Outputs};
 use pane::{Pane, pty::Pty};
 use ratatui::layout::Size;
 use store::{Shared, Store};
@@ -72,7 +72,7 @@ use crate::{
     escape::escaped,
     host::RecordedHost,
     pipeline::End,
-    recording::Reader,
+    recording::{Reader, Tap},
     replay,
     session::{self, Plan, Report, SessionError, Status, Stop},
     sink::summary::Summary,
@@ -113,7 +113,9 @@ pub fn run(
         looks,
         pane,
     };
-    plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone())));
+    let tap = Arc::<Tap>::default();
+    plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone()).with(Arc::clone(&tap))));
+    plan.tap = Some(tap);
     plan.watcher = Some(watcher);
     plan.logger = Some(&notices::NOTICES);
     let stopping = stop.clone();
@@ -152,7 +154,9 @@ pub fn replay(
         looks,
         pane: None,
     };
-    plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone())));
+    let tap = Arc::<Tap>::default();
+    plan.sinks.push(Box::new(Feed::new(Arc::clone(&shared), out.clone()).with(Arc::clone(&tap))));
+    plan.tap = Some(tap);
     let stop = Arc::clone(&plan.stop);
     // There is nothing to wait for.
     let _ = watcher.send(Status::default());

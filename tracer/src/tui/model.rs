@@ -19,13 +19,13 @@ use super::{
     picture::Picture,
     prompt::Prompt,
     rate::{Rate, SECOND_NS, per_second},
-    sheet::{Context, Order, Place, Sheet},
+    sheet::{Context, Needle, Order, Place, Sheet},
     store::Store,
     stream::{self, Lines, Standing},
     tables,
     theme::Theme,
 };
-use crate::{clock::WallClock, decode::Decoder, event::Event, session::Status};
+use crate::{clock::WallClock, decode::Decoder, escape::visible, event::Event, session::Status};
 
 /// Where calls come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,6 +132,8 @@ pub struct Model {
     pub sieve: Option<Sieve>,
     /// The text that is looked for.
     pub needle: Option<String>,
+    /// A text that the cursor of a table is to go to.
+    pub sought: Option<Needle>,
     /// A jump under way.
     pub seek: Option<Seek>,
     /// The detail of the call under the cursor, if it is open.
@@ -201,6 +203,7 @@ impl Model {
             prompt: None,
             sieve: None,
             needle: None,
+            sought: None,
             seek: None,
             detail: None,
             page: None,
@@ -324,6 +327,7 @@ impl Model {
             now_s: self.last_second(),
             folded: &self.folded,
             holders: &self.holders.0,
+            sought: self.sought.as_ref(),
         }
     }
 
@@ -409,6 +413,9 @@ impl Model {
         self.go_on();
         self.sheet = match self.picture.sheet.take() {
             Some(sheet) => {
+                if let (Some(sought), Some(false)) = (self.sought.take(), sheet.found) {
+                    self.say(format!("no further row with `{}`", visible(&sought.text)), 0);
+                }
                 let (id, at, top) = (sheet.selected, sheet.cursor.unwrap_or(0), sheet.top);
                 self.stand(|place| *place = Place { id, at, top, step: 0 });
                 sheet

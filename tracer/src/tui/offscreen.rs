@@ -96,6 +96,7 @@ pub fn run(source: Box<dyn Source>, time: Duration, (width, height): (u16, u16))
         window: Window::default(),
         sinks: vec![Box::new(Feed::new(Arc::clone(&shared), out.clone()))],
         recorder: None,
+        tap: None,
         progress: Arc::default(),
     };
     let opening = Opening {

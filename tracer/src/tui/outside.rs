@@ -18,10 +18,18 @@ use super::{
     stream::Lines,
     text::Grouped,
 };
-use crate::{decode::Decoder, sink::Sink};
+use crate::{decode::Decoder, recording::Writer, sink::Sink};
+
+/// A file that is open.
+pub enum Opened {
+    /// For calls.
+    Sink(Box<dyn Sink>),
+    /// For the records that they come from.
+    Recording(Box<Writer>),
+}
 
 /// Opens an output by its name, or says why it cannot.
-pub type Outputs = Box<dyn Fn(&Path) -> Result<Box<dyn Sink>, String>>;
+pub type Outputs = Box<dyn Fn(&Path) -> Result<Opened, String>>;
 
 /// The world around the model.
 pub struct Outside {
@@ -62,6 +70,7 @@ impl Outside {
                 model.say(why, 0);
             }
         }
+        self.shared.lost.store(model.status.accounts.lost(), Ordering::Relaxed);
         // From here on whatever comes is told of again.
         self.shared.told.store(false, Ordering::Release);
         let picture = Box::new(Picture::take(model, &mut self.shared.store()));
@@ -83,8 +92,8 @@ impl Outside {
             }
             Effect::FindHolders => self.find_holders().map_err(|error| error.to_string())?,
             Effect::Write(path) => {
-                let sink = self.open(&path)?;
-                self.shared.order(Order::Write(sink, path.display().to_string()));
+                let opened = self.open(&path)?;
+                self.shared.order(Order::Write(opened, path.display().to_string()));
             }
             Effect::StopWriting => self.shared.order(Order::Stop),
             Effect::Save(path, saved) => self.save(path, saved, model).map_err(|error| error.to_string())?,
@@ -115,13 +124,16 @@ impl Outside {
         Ok(())
     }
 
-    fn open(&self, path: &Path) -> Result<Box<dyn Sink>, String> {
+    fn open(&self, path: &Path) -> Result<Opened, String> {
         (self.outputs)(path).map_err(|why| format!("`{}`: {why}", path.display()))
     }
 
     /// Saves calls on a thread of its own: there may be many.
     fn save(&self, path: PathBuf, saved: Saved, model: &Model) -> io::Result<()> {
-        let mut sink = self.open(&path).map_err(io::Error::other)?;
+        if path.extension().is_some_and(|ending| ending == "iotrace") {
+            return Err(io::Error::other("a recording is of what comes from now on: `w` writes one"));
+        }
+        let Opened::Sink(mut sink) = self.open(&path).map_err(io::Error::other)? else { return Ok(()) };
         let mut decoder = decoder(model.decoder.registry(), model.decoder.arch());
         self.shared.store().facts.iter().for_each(|fact| decoder.host().learn(fact.clone()));
         let (shared, out) = (Arc::clone(&self.shared), self.out.clone());

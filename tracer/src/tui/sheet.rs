@@ -91,6 +91,17 @@ pub struct Context<'a> {
     pub folded: &'a HashSet<u32>,
     /// Who has devices open.
     pub holders: &'a Holders,
+    /// A text that the cursor is to go to, if it is.
+    pub sought: Option<&'a Needle>,
+}
+
+/// A text that rows are searched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needle {
+    /// In lower case.
+    pub text: String,
+    /// Downwards.
+    pub forward: bool,
 }
 
 /// A column of a table whose rows are made from an `R`.
@@ -166,6 +177,8 @@ pub struct Sheet {
     pub selected: Option<RowId>,
     /// Calls that have no row of their own.
     pub crowded_out: u64,
+    /// Whether what was sought was found, if something was.
+    pub found: Option<bool>,
 }
 
 /// Where a list stands.
@@ -253,6 +266,31 @@ pub fn cells<R>(row: &R, columns: &[Column<R>], headings: &[Heading], context: &
     headings.iter().filter_map(cell).collect()
 }
 
+/// Room enough for what a cell has to say.
+const WHOLE: usize = 400;
+
+impl Needle {
+    /// The next row with the text, in any of its columns, whether there is room for them or not.
+    fn find<R>(
+        &self,
+        rows: &[(RowId, &R)],
+        at: usize,
+        columns: &[Column<R>],
+        context: &Context<'_>,
+    ) -> Option<usize> {
+        let says = |text: &str| text.to_lowercase().contains(&self.text);
+        let has = |row: &R| {
+            columns.iter().any(|column| match (column.cell)(row, context, WHOLE) {
+                Cell::Text(text, _) => says(&text),
+                Cell::Parts(parts) => says(&parts.into_iter().map(|(text, _)| text).collect::<String>()),
+                Cell::Spark(_) => false,
+            })
+        };
+        let matches = |place: &usize| rows.get(*place).is_some_and(|(_, row)| has(row));
+        if self.forward { (at + 1..rows.len()).find(matches) } else { (0..at).rev().find(matches) }
+    }
+}
+
 /// Makes a sheet of rows that are in order.
 pub fn build<R>(
     rows: &[(RowId, &R)],
@@ -263,6 +301,11 @@ pub fn build<R>(
     context: &Context<'_>,
 ) -> Sheet {
     let place = place.settle(rows.len(), height, |id| rows.iter().position(|(of, _)| *of == id));
+    let found = context.sought.map(|sought| sought.find(rows, place.at, columns, context));
+    let place = match found {
+        Some(Some(at)) => Place { id: None, at, ..place }.settle(rows.len(), height, |_| None),
+        _ => place,
+    };
     let headings = headings(columns, total);
     let seen = rows.iter().skip(place.top).take(height);
     let seen = seen.map(|(id, row)| Row { id: *id, cells: cells(*row, columns, &headings, context) });
@@ -275,6 +318,7 @@ pub fn build<R>(
         cursor: (!rows.is_empty()).then_some(place.at),
         selected: rows.get(place.at).map(|(id, _)| *id),
         crowded_out: 0,
+        found: found.map(|place| place.is_some()),
     }
 }
 
@@ -318,7 +362,7 @@ mod tests {
         let (decoder, clock) = (decoder(), WallClock::fixed(0));
         let (folded, holders) = (HashSet::new(), Holders::new());
         let (decoder, clock, folded, holders) = (&decoder, &clock, &folded, &holders);
-        let context = Context { store: None, decoder, clock, now_s: 0, folded, holders };
+        let context = Context { store: None, decoder, clock, now_s: 0, folded, holders, sought: None };
         let sheet = |values: &[u64], place, reversed| {
             let mut rows: Vec<_> = values.iter().map(|value| (*value, value)).collect();
             let order = Order { column: 0, reversed };

@@ -258,6 +258,7 @@ pub fn sheet(lines: Lines<'_>, standing: Standing, size: (u16, usize), context: 
         cursor,
         selected,
         crowded_out: 0,
+        found: None,
         headings,
     }
 }

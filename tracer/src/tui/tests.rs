@@ -24,7 +24,7 @@ use super::{
     model::{Mode, Model, Opening, Origin, update},
     msg::{Msg, Over},
     notices::Waiting,
-    outside::{Outputs, Outside},
+    outside::{Opened, Outputs, Outside},
     store::{Shared, Store},
     stream::Standing,
     subject,
@@ -66,7 +66,7 @@ struct Desk {
 fn outputs() -> Outputs {
     Box::new(|path| {
         let file = std::fs::File::create(path).map_err(|error| error.to_string())?;
-        Ok(Box::new(Jsonl::new(file, WallClock::fixed(EPOCH))))
+        Ok(Opened::Sink(Box::new(Jsonl::new(file, WallClock::fixed(EPOCH)))))
     })
 }
 

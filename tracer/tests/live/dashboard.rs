@@ -212,3 +212,169 @@ fn errors_are_told_on_the_screen_that_was_there() {
     assert!(screen.contains("ioctl-trace: cgroup /tmp: ") && screen.contains("code 1"), "{screen}");
     assert_restored(&terminal, dir.path());
 }
+
+/// Figures of a line, thousands not grouped.
+fn numbers(line: &str) -> Vec<u64> {
+    line.split_whitespace().filter_map(|word| word.replace(',', "").parse().ok()).collect()
+}
+
+#[test]
+fn every_number_is_that_of_the_files_and_the_totals() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let file = dir.path().join("calls.jsonl");
+    // Errors, two devices, several processes; the counts are below a thousand, so that none is shortened.
+    let command =
+        "sh -c 'for n in 1 2 3 4 5 6 7; do stty -a; stty </dev/null; stty </dev/zero; done; exit 4'";
+    let args = format!("--tui -o {} -- {command}", file.display());
+    let terminal = Terminal::run("agree", &script(dir.path(), &args));
+    terminal.wait_for("ended with 4");
+    terminal.wait_for("every traced process has ended");
+    terminal.tmux(&["resize-window", "-x", "160", "-y", "60"]);
+    terminal.tmux(&["send-keys", "t"]);
+    until("the terminal to be hidden", || (!terminal.screen().contains("ended with 4")).then_some(()));
+
+    let events = events(&file);
+    let count =
+        |wanted: &dyn Fn(&serde_json::Value) -> bool| events.iter().filter(|e| wanted(e)).count() as u64;
+    let (all, failed) = (events.len() as u64, count(&|event| !event["errno"].is_null()));
+    assert!(all > 20 && failed == 14, "{all} {failed}");
+    let mut header = String::new();
+    let mut view = |key: &str, shows: &str| {
+        terminal.tmux(&["send-keys", key]);
+        let screen = terminal.wait_for(shows);
+        header = screen.lines().nth(1).expect("a second line").to_owned();
+        screen
+    };
+    let requests = view("2", "by total");
+    let (devices, processes, errors) =
+        (view("3", "used by"), view("4", "Processes by"), view("7", "meaning"));
+    assert!(header.starts_with(&format!("{all} calls  {failed} failed  0 lost")), "{header}");
+
+    let name =
+        |event: &serde_json::Value, of: &str, key: &str| event[of][key].as_str().unwrap_or("").to_owned();
+    let row = |screen: &str, parts: &[&str]| -> String {
+        let lines = screen.lines().skip(5);
+        let found: Vec<_> = lines.filter(|line| parts.iter().all(|part| line.contains(part))).collect();
+        assert_eq!(found.len(), 1, "one row with {parts:?} in {screen}");
+        found[0].to_owned()
+    };
+    for request in ["TCGETS", "TIOCGWINSZ"] {
+        for device in [" pts ", " mem 1:3 ", " mem 1:5 "] {
+            let minor = device.trim().rsplit(':').next().and_then(|minor| minor.parse::<u64>().ok());
+            let is = |event: &serde_json::Value| {
+                name(event, "request", "name") == request
+                    && match minor {
+                        None => name(event, "device", "driver") == "pts",
+                        Some(minor) => {
+                            event["device"]["minor"].as_u64() == Some(minor) && event["device"]["major"] == 1
+                        }
+                    }
+            };
+            let (calls, bad) = (count(&is), count(&|event| is(event) && !event["errno"].is_null()));
+            if calls == 0 {
+                continue;
+            }
+            let device = if device == " pts " { "pts 136:" } else { device };
+            let numbers = numbers(&row(&requests, &[&format!("{request} "), device.trim_end()]));
+            assert!(
+                numbers.contains(&calls) && (bad == 0 || numbers.contains(&bad)),
+                "{calls} {bad} {numbers:?}"
+            );
+            if bad > 0 {
+                let row = row(&errors, &["ENOTTY", request, device.trim_end()]);
+                assert!(super::dashboard::numbers(&row).contains(&bad), "{bad}: {row}");
+            }
+        }
+    }
+    for minor in [3, 5] {
+        let calls = count(&|event| event["device"]["major"] == 1 && event["device"]["minor"] == minor);
+        let row = row(&devices, &[&format!("mem 1:{minor} ")]);
+        assert!(numbers(&row).contains(&calls), "{calls}: {row}");
+    }
+    let mut pids: Vec<u64> = events.iter().filter_map(|event| event["pid"].as_u64()).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    for pid in pids {
+        let row = row(&processes, &[&format!(" {pid} ")]);
+        let calls = count(&|event| event["pid"] == pid);
+        assert!(numbers(&row).contains(&calls), "{calls} of {pid}: {row}");
+    }
+
+    terminal.tmux(&["send-keys", "q"]);
+    let screen = terminal.wait_for("over");
+    assert!(screen.contains(&format!("ioctl-trace: {all} calls in ")), "{screen}");
+    assert!(screen.contains(&format!(", {failed} failed, 0 lost")) && screen.contains("code 4"), "{screen}");
+    let total = screen.lines().find(|line| line.ends_with("  total")).unwrap_or_default();
+    assert_eq!(
+        numbers(total).iter().rev().take(2).rev().copied().collect::<Vec<_>>(),
+        [all, failed],
+        "{total}"
+    );
+}
+
+#[test]
+fn a_recording_is_begun_and_ended_from_within() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let (file, other) = (dir.path().join("part.iotrace"), dir.path().join("again.iotrace"));
+    let load = Running::start(Command::new(exerciser()).arg("--forever"));
+    let terminal = Terminal::run("tap", &script(dir.path(), &format!("-p {}", load.pid())));
+    let write = |terminal: &Terminal, file: &std::path::Path| {
+        terminal.tmux(&["send-keys", "w"]);
+        terminal.wait_for("write calls to: ");
+        terminal.tmux(&["send-keys", "C-u"]);
+        terminal.tmux(&["send-keys", "-l", file.to_str().expect("text")]);
+        terminal.tmux(&["send-keys", "Enter"]);
+    };
+    // What it says of files was sent by the kernel before, once.
+    terminal.wait_for("FIONREAD");
+    write(&terminal, &file);
+    let written = |terminal: &Terminal| {
+        let screen = terminal.screen();
+        screen.split("● ").nth(1)?.split(' ').next()?.replace(',', "").parse::<u64>().ok()
+    };
+    until("calls to be written", || (written(&terminal)? > 100).then_some(()));
+    terminal.tmux(&["send-keys", "w"]);
+    let screen = terminal.wait_for("calls are in `");
+    let line = screen.lines().find(|line| line.contains("calls are in `")).expect("a line");
+    let calls = numbers(line)[0];
+    terminal.tmux(&["send-keys", "q"]);
+    terminal.wait_for("over");
+
+    let replayed = |file: &std::path::Path| {
+        let jsonl = file.with_extension("jsonl");
+        let mut replay = ioctl_trace(["replay"]);
+        replay.arg(file).arg("-o").arg(&jsonl);
+        let output = run(replay);
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (events(&jsonl), said)
+    };
+    let (events, said) = replayed(&file);
+    assert!(said.contains(&format!("{calls} calls in ")), "{said}");
+    assert_eq!(events.len() as u64, calls);
+    for event in &events {
+        assert!(event["path"].as_str().is_some_and(|path| path.starts_with("pipe:[")), "{event}");
+        assert!(
+            event["device"]["handler"].as_str().is_some() && event["cgroup"].as_str().is_some(),
+            "{event}"
+        );
+    }
+
+    // And from a replay, which knows what it is of.
+    let replay = format!("replay {} --speed 0.001", file.display());
+    let terminal = Terminal::run("again", &script(dir.path(), &replay));
+    terminal.wait_for("FIONREAD");
+    write(&terminal, &other);
+    until("calls to be written", || (written(&terminal)? > 0).then_some(()));
+    terminal.tmux(&["send-keys", "q"]);
+    terminal.wait_for("over");
+    let (again, said) = replayed(&other);
+    assert!(!again.is_empty() && said.contains(" calls in "), "{said}");
+    assert!(again.iter().all(|event| events.contains(event)), "{again:?}");
+}

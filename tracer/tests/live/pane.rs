@@ -111,7 +111,9 @@ fn the_command_is_of_the_user_behind_sudo_and_so_is_its_terminal() {
     let command = "sh -c 'id -un; test -O \"$(tty)\" && echo its own; : </dev/tty && echo controls'";
     let script = script_as("env SUDO_USER=nobody", dir.path(), &format!("--tui -- {command}"));
     let terminal = Terminal::run("sudo", &script);
-    let screen = terminal.wait_for("ended with 0");
+    terminal.wait_for("ended with 0");
+    // The last words may come behind the news.
+    let screen = terminal.wait_for("controls\n");
     for line in ["nobody", "its own", "controls"] {
         assert!(screen.lines().any(|shown| shown.trim() == line), "{line}: {screen}");
     }

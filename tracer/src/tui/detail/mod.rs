@@ -110,7 +110,12 @@ impl Page {
         let (before, after) = decoder.arguments(&event);
         let known = |value: &Option<Value>| value.as_ref().is_some_and(|v| !matches!(v, Value::Pointer(_)));
         let both = known(&before) && after.is_some();
-        let mut walk = Walk { registry: decoder.registry(), folded, nodes: Vec::new() };
+        let request = match event.request.named() {
+            [named] => Some(named.request.name().to_owned()),
+            _ => None,
+        };
+        let request = request.as_deref();
+        let mut walk = Walk { registry: decoder.registry(), request, folded, nodes: Vec::new() };
         if known(&before) || after.is_some() {
             let before = before.filter(|value| !matches!(value, Value::Pointer(_)));
             walk.add(("", "argument"), 0, before.as_ref(), after.as_ref(), spot(&event, decoder));

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, ops::Range, sync::Arc};
 
-use ioctl_registry::{Layout, Registry, Shape, Show, Style, Value};
+use ioctl_registry::{Fact, Layout, Registry, Shape, Show, Style, Value};
 
 use crate::escape::{escaped, visible};
 
@@ -46,6 +46,20 @@ pub struct Spot {
 }
 
 impl Spot {
+    /// A part of it, by the name that it is shown under: headers may have one for it that is not the member's own.
+    fn part(&self, step: &str, registry: &Registry, request: Option<&str>) -> Self {
+        let plain = self.at(step);
+        let Some(whole) = self.layout.place(&self.path) else { return plain };
+        if plain.bytes().is_some() || step.starts_with('[') {
+            return plain;
+        }
+        let called = |facts: &[Fact]| facts.iter().any(|fact| matches!(fact, Fact::As(name) if name == step));
+        // What is said of a request holds from its argument on.
+        let request = request.filter(|_| self.path.is_empty());
+        let known = request.into_iter().chain([&*whole.layout.name]).flat_map(|of| registry.facts_of(of));
+        known.filter(|(_, facts)| called(facts)).map(|(path, _)| self.at(path)).next().unwrap_or(plain)
+    }
+
     fn at(&self, step: &str) -> Self {
         let path = match (self.path.as_str(), step.starts_with('[')) {
             ("", _) => step.to_owned(),
@@ -74,6 +88,8 @@ impl Spot {
 pub struct Walk<'w> {
     /// Knows the types behind pointers.
     pub registry: &'w Registry,
+    /// The request's name, if it has one.
+    pub request: Option<&'w str>,
     /// Paths of fields that are folded.
     pub folded: &'w HashSet<String>,
     /// The lines.
@@ -127,7 +143,7 @@ impl Walk<'_> {
                 (path, true) => format!("{path}{}", child.step),
                 (path, false) => format!("{path}.{}", child.step),
             };
-            let spot = inner.as_ref().map(|spot| spot.at(&child.step));
+            let spot = inner.as_ref().map(|spot| spot.part(&child.step, self.registry, self.request));
             self.add((&below, &child.step), depth + 1, child.before, child.after, spot);
         }
     }
@@ -226,7 +242,8 @@ mod tests {
 
     fn walk(folded: &[&str], before: Option<&Value>, after: Option<&Value>, spot: Option<Spot>) -> Vec<Node> {
         let folded = folded.iter().map(|&path| path.to_owned()).collect();
-        let mut walk = Walk { registry: Registry::builtin(), folded: &folded, nodes: Vec::new() };
+        let registry = Registry::builtin();
+        let mut walk = Walk { registry, request: Some("SIOCSIFMETRIC"), folded: &folded, nodes: Vec::new() };
         walk.add(("", "argument"), 0, before, after, spot);
         walk.nodes
     }
@@ -280,5 +297,30 @@ mod tests {
             (Some(0x1002..0x1004), Some("arg.ws_col == 80"))
         );
         assert_eq!(nodes[0].bytes, Some(0x1000..0x1008));
+    }
+
+    #[test]
+    fn fields_have_bytes_under_the_names_of_macros_too() {
+        let layout = Registry::builtin().layout("struct ifreq", Arch::X86_64).expect("known");
+        let value = record(vec![
+            ("ifr_name", Value::Integer(1)),
+            ("ifr_flags", Value::Integer(2)),
+            ("ifr_map", record(vec![("irq", Value::Integer(3))])),
+            ("ifr_metric", Value::Integer(4)),
+            ("ifr_nothing", Value::Integer(5)),
+        ]);
+        let spot = Spot { address: 0x1000, layout, path: String::new() };
+        let nodes = walk(&[], Some(&value), None, Some(spot));
+        let bytes: Vec<_> =
+            nodes.iter().skip(1).map(|node| (node.name.as_str(), node.bytes.clone())).collect();
+        let expected = [
+            ("ifr_name", Some(0x1000..0x1010)),
+            ("ifr_flags", Some(0x1010..0x1012)),
+            ("ifr_map", Some(0x1010..0x1028)),
+            ("irq", Some(0x1022..0x1023)),
+            ("ifr_metric", Some(0x1010..0x1014)),
+            ("ifr_nothing", None),
+        ];
+        assert_eq!(bytes, expected);
     }
 }

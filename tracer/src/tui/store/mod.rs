@@ -12,7 +12,7 @@ pub mod tasks;
 
 use std::sync::{
     Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use calls::Calls;
@@ -22,11 +22,8 @@ use groups::Groups;
 use heat::Heat;
 use tasks::Tasks;
 
-use crate::{
-    event::Event,
-    host::Fact,
-    sink::{Sink, summary::Summary},
-};
+use super::outside::Opened;
+use crate::{event::Event, host::Fact, sink::summary::Summary};
 
 /// Answers of the traced machine kept for whoever looks at calls later.
 const MAX_FACTS: usize = 65_536;
@@ -98,7 +95,7 @@ pub struct Writing {
 /// What is to be done where calls come in.
 pub enum Order {
     /// Write what comes into an output of this name.
-    Write(Box<dyn Sink>, String),
+    Write(Opened, String),
     /// Complete it.
     Stop,
 }
@@ -175,6 +172,8 @@ pub struct Shared {
     ordered: AtomicBool,
     /// There is something new, and whoever draws knows.
     pub told: AtomicBool,
+    /// Calls lost so far, as far as whoever draws knows.
+    pub lost: AtomicU64,
     /// Nothing more is taken, as by a pipe that nobody reads.
     pub closed: AtomicBool,
 }
@@ -188,6 +187,7 @@ impl Shared {
             order: Mutex::new(None),
             ordered: AtomicBool::new(false),
             told: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
     }

@@ -190,3 +190,28 @@ fn searches_and_jumps_find_calls() {
     desk.keys("}");
     assert!(desk.model.sheet.selected > Some(4), "the same descriptor");
 }
+
+#[test]
+fn tables_are_searched_row_by_row() {
+    let mut desk = Desk::live(80, 24);
+    desk.keys("2");
+    let names = |desk: &Desk| -> Vec<String> {
+        desk.shot().lines().skip(5).map(|line| line.trim_matches(['"', ' ']).to_owned()).collect()
+    };
+    let selected = |desk: &Desk| desk.model.sheet.cursor.expect("a row");
+    let rows = names(&desk);
+    let with: Vec<usize> = (0..rows.len()).filter(|&row| rows[row].contains("TCGETS")).collect();
+    assert!(with.len() > 1, "{rows:?}");
+    desk.keys("/tcgets");
+    desk.press(KeyCode::Enter);
+    let first = with.iter().copied().find(|row| *row > 0).expect("another one than the first row");
+    assert_eq!(selected(&desk), first);
+    desk.keys("n");
+    let second = with.iter().copied().find(|row| *row > first);
+    assert_eq!(selected(&desk), second.unwrap_or(first));
+    desk.keys("N");
+    assert!(selected(&desk) <= first);
+    desk.keys("/no such text");
+    desk.press(KeyCode::Enter);
+    assert!(desk.shot().contains("no further row with `tcgetsno such text`"), "{}", desk.shot());
+}

@@ -167,7 +167,7 @@ const fn hint_of(question: Question) -> &'static str {
             "errno == ENOTTY && dur > 1ms, request ~ VIDIOC_*, arg.flags has O_CLOEXEC; Tab completes"
         }
         Question::Write | Question::Save => {
-            "the format follows the name: .jsonl .txt .csv .parquet .pftrace, with .gz or .zst behind it if wanted"
+            "the format follows the name: .jsonl .txt .csv .parquet .pftrace .iotrace, with .gz or .zst behind it if wanted"
         }
         Question::Search => "a text in requests, names, paths, errors or arguments",
     }
@@ -270,7 +270,8 @@ fn matters(model: &Model, name: &str) -> bool {
         (Mode::Help(_), name) => matches!(name, "quit" | "help"),
         (Mode::Watch, "terminal") => model.pane.is_some(),
         (Mode::Watch, "sort") => !stream && !model.in_detail(),
-        (Mode::Watch, "search" | "end" | "next-error") => stream && !model.in_detail(),
+        (Mode::Watch, "search") => !model.in_detail(),
+        (Mode::Watch, "end" | "next-error") => stream && !model.in_detail(),
         (Mode::Watch, "copy-text") => model.has_calls() && model.detail.is_some(),
         (Mode::Watch, "fold") => model.in_detail() || tree,
         (Mode::Watch, "longer" | "shorter") => model.view == View::Latency,

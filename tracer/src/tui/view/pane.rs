@@ -7,7 +7,13 @@ use ratatui::{
 };
 
 use super::{put, sheet};
-use crate::{escape::is_plain, tui::model::Model};
+use crate::{
+    escape::is_plain,
+    tui::{
+        model::Model,
+        text::{fit, width},
+    },
+};
 
 /// Draws it.
 pub(super) fn draw(model: &Model, area: Rect, screen: Rect, frame: &mut Frame<'_>) {
@@ -15,10 +21,13 @@ pub(super) fn draw(model: &Model, area: Rect, screen: Rect, frame: &mut Frame<'_
     let focused = model.focused_pane().is_some();
     let back = pane.screen().scrollback();
     let scrolled = if back > 0 { format!("{back} lines back") } else { String::new() };
+    let state = [pane.state(), scrolled].join(" ").trim().to_owned();
+    // How it stands matters more than the end of a long command.
+    let room = usize::from(area.width).saturating_sub(width(&state) + 5);
     let title = sheet::Title {
         focused,
-        name: &pane.name,
-        state: [pane.state(), scrolled].join(" ").trim().to_owned(),
+        name: &fit(&pane.name, room),
+        state,
         amounts: [format!("{}×{}", pane.size().width, pane.size().height), String::new()],
     };
     sheet::title(frame.buffer_mut(), area, &model.theme, &title);
