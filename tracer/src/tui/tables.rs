@@ -75,7 +75,7 @@ const REQUESTS: &[Column<Group>] = &[
         cell: |g, _, _| time(g.row.percentile_ns(99)), key: Some(|g, _| number(g.row.totals().percentile_ns(99))) },
     Column { title: "max", width: TIME, right: true, rank: 9,
         cell: |g, _, _| time(g.row.totals().max_ns()), key: Some(|g, _| number(g.row.totals().max_ns())) },
-    Column { title: "last seconds", width: SPARK, right: true, rank: 10,
+    Column { title: "recent", width: SPARK, right: true, rank: 10,
         cell: |g, c, room| spark(&g.series, c.now_s, room), key: None },
 ];
 
@@ -181,7 +181,7 @@ const PROCESSES: &[Column<Task>] = &[
         cell: |t, _, _| time(t.sum.total_ns), key: Some(|t, _| number(t.sum.total_ns)) },
     Column { title: "mean", width: TIME, right: true, rank: 5,
         cell: |t, _, _| time(t.sum.mean_ns()), key: Some(|t, _| number(t.sum.mean_ns())) },
-    Column { title: "last seconds", width: SPARK, right: true, rank: 6,
+    Column { title: "recent", width: SPARK, right: true, rank: 6,
         cell: |t, c, room| spark(&t.series, c.now_s, room), key: None },
 ];
 

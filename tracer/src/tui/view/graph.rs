@@ -103,7 +103,10 @@ pub(super) fn histogram(model: &Model, area: Rect, buf: &mut Buffer) {
         put(buf, line, 0, "no calls", theme.faint);
         return;
     }
-    put(buf, line, 0, &format!("p50 {p50}  p90 {p90}  p99 {p99}  max {most}"), theme.strong);
+    let long = format!("p50 {p50}  p90 {p90}  p99 {p99}  max {most}");
+    let short = format!("p50 {p50}  p99 {p99}  max {most}");
+    let fits = width(&long) <= usize::from(line.width);
+    put(buf, line, 0, if fits { &long } else { &short }, theme.strong);
     line = below(line);
     let (bars, most) = joined(latency, usize::from(line.height));
     let room = usize::from(area.width.saturating_sub(LABEL + 9));
