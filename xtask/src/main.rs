@@ -1,11 +1,13 @@
-//! Developer commands: `cargo xtask setup|run|test|registry|btf|bench|picture`.
+//! Developer commands: `cargo xtask setup|run|test|registry|btf|bench|picture|demo`.
 
 mod bench;
 mod btf;
+mod demo;
 mod picture;
 mod registry;
 mod setup;
 mod sh;
+mod svg;
 mod test;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -38,8 +40,10 @@ enum Command {
     Registry(registry::RegistryArgs),
     /// Measure what tracing costs, beside strace, perf trace and bpftrace
     Bench(bench::BenchArgs),
-    /// Take the README's picture of the dashboard
+    /// Take the README's picture of the dashboard, and record the terminal
     Picture,
+    /// Record what `ioctl-trace --demo` shows
+    Demo,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Registry(args) => registry::run(&args).map(|()| 0),
         Command::Bench(args) => bench::bench(&args).map(|()| 0),
         Command::Picture => picture::picture().map(|()| 0),
+        Command::Demo => demo::demo().map(|()| 0),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,179 +1,201 @@
-//! The README's picture: the real program on a real terminal, photographed.
+//! The README's picture, and a recording of a terminal: the real program on a real terminal, in a session that is typed.
 
 use std::{
-    fmt::Write as _,
     fs,
-    num::NonZeroU16,
-    process::{Child, Command, Stdio},
+    io::{Read as _, Write as _},
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     setup,
-    sh::{self, cargo, install_missing, loudly, succeeds},
+    sh::{self, cargo, install_missing, loudly},
+    svg::{self, COLUMNS, ROWS},
 };
 
-const COLUMNS: u16 = 130;
-const ROWS: u16 = 34;
-/// Name of the terminal multiplexer's server, so that nobody else's is touched.
-const SERVER: &str = "ioctl-trace-picture";
-/// Programs that give the dashboard something to show, each in a loop.
-const LOADS: &[&str] = &[
-    "script -qefc 'stty -a; ls --color=auto /etc' /dev/null",
-    "losetup -l; blockdev --getsz --getss /dev/loop0",
-    "ip tuntap add dev tap77 mode tap; ip tuntap del dev tap77 mode tap",
-    "stty -a </dev/null; ls --color /proc/self/fd",
+/// How long the screen may take to show what is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A recording of a terminal is a part of the repository: no larger.
+const MAX_BYTES: usize = 300 << 10;
+/// The picture is taken when this is on the screen.
+const PICTURED: &str = "IFF_NO_PI";
+
+/// What is typed when something is on the screen, after as many tenths of a second as a reader needs. `\u{1b}[24~` is F12.
+const SESSION: &[(&str, u64, &str)] = &[
+    ("all other keys go to", 15, "stty size\r"),
+    ("TIOCGWINSZ", 12, "losetup -f\r"),
+    ("LOOP_CTL_GET_FREE", 12, "ip tuntap add dev tap77 mode tap\r"),
+    ("TUNSETIFF", 12, "ip tuntap del dev tap77 mode tap\r"),
+    ("TUNSETPERSIST 0", 12, "ls --color /etc | head -4; stty -a </dev/null\r"),
+    ("Inappropriate", 12, "vim -u NONE notes\r"),
+    ("[New", 12, "iEvery ioctl of vim, while it runs."),
+    ("while it runs.", 15, "\u{1b}"),
+    ("while it runs.", 5, ":q!\r"),
+    ("Inappropriate", 10, "\u{1b}[24~"),
+    ("q quit", 8, "t"),
+    ("q quit", 8, "/TUNSETIFF\r"),
+    ("q quit", 10, "\r"),
+    ("─ Call ", 12, "\r"),
+    ("─ Call ", 8, "j"),
+    ("─ Call ", 5, "j"),
+    ("─ Call ", 5, "j"),
+    ("─ Call ", 5, "j"),
+    ("IFF_NO_PI", 20, "\u{1b}"),
+    ("q quit", 5, "2"),
+    ("by total", 20, "3"),
+    ("used by", 20, "6"),
+    ("Durations over time", 20, "7"),
+    ("meaning", 20, "f"),
+    ("filter:", 8, "errno == ENOTTY\r"),
+    ("match", 20, "\u{1b}[24~"),
+    ("all other keys go to", 10, "exit\r"),
+    ("ended with 0", 15, "q"),
 ];
 
-/// Takes the picture and writes it to `docs/dashboard.svg`.
+/// Plays the session, and writes `docs/dashboard.svg` and `docs/dashboard.cast`.
 ///
 /// # Errors
-/// When the program cannot be built or does not show itself.
+/// When the program cannot be built or does not show what it should.
 pub fn picture() -> Result<()> {
     setup::setup()?;
-    install_missing("the picture", &[("tmux", "tmux"), ("losetup", "mount"), ("ip", "iproute2")])?;
+    let programs = [("script", "bsdutils"), ("losetup", "mount"), ("ip", "iproute2"), ("vim", "vim")];
+    install_missing("the picture", &programs)?;
     loudly(cargo().args(["build", "--quiet", "--release", "-p", "ioctl-trace"]))?;
-    let mut loads = LOADS.iter().map(|script| load(script)).collect::<Result<Vec<_>>>()?;
-    let shown = photograph();
-    // Nothing may keep running when taking the picture failed.
-    let _ = tmux(&["kill-server"]);
-    for load in &mut loads {
-        let _ = load.kill();
-        let _ = load.wait();
+    let mut session = Session::start()?;
+    let mut pictured = None;
+    for (text, tenths, keys) in SESSION {
+        session.wait_for(text)?;
+        thread::sleep(Duration::from_millis(100 * tenths));
+        if *text == PICTURED {
+            pictured = Some(session.picture());
+        }
+        session.type_in(keys)?;
+    }
+    let cast = session.finish()?;
+    if cast.len() > MAX_BYTES {
+        bail!("the recording has {} bytes, more than {MAX_BYTES}", cast.len());
     }
     let docs = sh::root().join("docs");
-    fs::create_dir_all(&docs)?;
-    fs::write(docs.join("dashboard.svg"), svg(&shown?))?;
+    fs::write(docs.join("dashboard.svg"), pictured.context("nothing was pictured")?)?;
+    fs::write(docs.join("dashboard.cast"), cast)?;
     Ok(())
 }
 
-fn load(script: &str) -> Result<Child> {
-    let script = format!("while sleep 0.05; do {{ {script}; }} >/dev/null 2>&1; done");
-    Ok(sh::as_root("sh").args(["-c", &script]).stdin(Stdio::null()).spawn()?)
+/// What a terminal has shown, and when.
+struct Shown {
+    terminal: vt100::Parser,
+    begin: Instant,
+    pieces: Vec<(Duration, Vec<u8>)>,
 }
 
-fn tmux(args: &[&str]) -> Result<String> {
-    let output = Command::new("tmux").args(["-L", SERVER]).args(args).output()?;
-    if !output.status.success() {
-        bail!("tmux {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+/// The program on a terminal.
+struct Session {
+    child: Child,
+    keys: ChildStdin,
+    shown: Arc<Mutex<Shown>>,
+    reader: JoinHandle<()>,
 }
 
-/// What the terminal shows once there is a screenful of calls.
-fn photograph() -> Result<String> {
-    let sudo = if sh::is_root() { "" } else { "sudo " };
-    let program = format!("{sudo}{} -a", sh::target().join("release/ioctl-trace").display());
-    let (columns, rows) = (COLUMNS.to_string(), ROWS.to_string());
-    tmux(&["-f", "/dev/null", "new-session", "-d", "-x", &columns, "-y", &rows, &program])?;
-    tmux(&["set-option", "-g", "default-terminal", "tmux-256color"])?;
-    let begin = Instant::now();
-    // A few seconds of calls, so that totals and rates are those of a running system.
-    while begin.elapsed() < Duration::from_secs(8) {
-        std::thread::sleep(Duration::from_millis(200));
-        if !succeeds("tmux", &["-L", SERVER, "has-session"]) {
-            bail!("ioctl-trace ended before it was photographed");
-        }
-    }
-    // A call, looked into.
-    for keys in
-        [&["/"][..], &["-l", "TUNSETIFF"], &["Enter"], &["Enter"], &["Enter"], &["j", "j", "j", "j", "j"]]
-    {
-        tmux(&[&["send-keys"], keys].concat())?;
-        std::thread::sleep(Duration::from_millis(500));
-    }
-    tmux(&["capture-pane", "-e", "-p"])
-}
-
-const CELL_WIDTH: f32 = 8.4;
-const CELL_HEIGHT: f32 = 17.0;
-const BACKGROUND: &str = "#16181d";
-const FOREGROUND: &str = "#d5d8de";
-const PALETTE: [&str; 16] = [
-    "#1c1f26", "#e06c75", "#98c379", "#e5c07b", "#61afef", "#c678dd", "#56b6c2", "#abb2bf", "#6b7280",
-    "#ff7b86", "#b5e08f", "#ffd98a", "#82c4ff", "#dd94f2", "#77d5e0", "#ffffff",
-];
-
-/// A screen, with its escape sequences, as a picture.
-fn svg(screen: &str) -> String {
-    let size = |n| NonZeroU16::new(n).unwrap_or(NonZeroU16::MIN);
-    let mut terminal = vt100::Parser::new(size(ROWS), size(COLUMNS), 0);
-    terminal.process(screen.trim_end_matches('\n').replace('\n', "\r\n").as_bytes());
-    let (width, height) = (f32::from(COLUMNS) * CELL_WIDTH + 20.0, f32::from(ROWS) * CELL_HEIGHT + 20.0);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\">\n\
-         <rect width=\"100%\" height=\"100%\" rx=\"8\" fill=\"{BACKGROUND}\"/>\n\
-         <g font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" font-size=\"14\" xml:space=\"preserve\">\n"
-    );
-    for row in 0..ROWS {
-        let mut column = 0;
-        while column < COLUMNS {
-            column = run(terminal.screen(), row, column, &mut svg);
-        }
-    }
-    svg.push_str("</g>\n</svg>\n");
-    svg
-}
-
-/// Draws cells of one look, beginning at a column; gives the column behind them.
-fn run(screen: &vt100::Screen, row: u16, start: u16, svg: &mut String) -> u16 {
-    let look = |column: u16| {
-        let cell = screen.cell(row, column)?;
-        let (front, back) = (color(cell.fgcolor(), FOREGROUND), color(cell.bgcolor(), BACKGROUND));
-        let (front, back) = if cell.inverse() { (back, front) } else { (front, back) };
-        Some((front, back, cell.bold(), cell.dim()))
-    };
-    let Some(first) = look(start) else { return COLUMNS };
-    let mut text = String::new();
-    let mut end = start;
-    while end < COLUMNS && look(end).as_ref() == Some(&first) {
-        let contents = screen.cell(row, end).map(vt100::Cell::contents).unwrap_or_default();
-        text.push_str(if contents.is_empty() { " " } else { contents });
-        end += 1;
-    }
-    let (front, back, bold, dim) = first;
-    let (x, y) = (10.0 + f32::from(start) * CELL_WIDTH, 10.0 + f32::from(row) * CELL_HEIGHT);
-    let width = f32::from(end - start) * CELL_WIDTH;
-    // Writing to a string cannot fail.
-    if back != BACKGROUND {
-        let _ = writeln!(
-            svg,
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{CELL_HEIGHT}\" fill=\"{back}\"/>"
+impl Session {
+    fn start() -> Result<Self> {
+        let sudo = if sh::is_root() { "" } else { "sudo " };
+        let program = sh::target().join("release/ioctl-trace");
+        // In an environment that is nobody's own.
+        let command = format!(
+            "cd /tmp && stty cols {COLUMNS} rows {ROWS} && {sudo}env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+             TERM=xterm-256color HOME=/tmp PS1='$ ' {} --tui -- sh",
+            program.display()
         );
+        let mut child = Command::new("script")
+            .args(["-qefc", &command, "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot run script")?;
+        let (Some(keys), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+            bail!("script has no input or no output");
+        };
+        let shown = Shown { terminal: svg::parser(), begin: Instant::now(), pieces: Vec::new() };
+        let shown = Arc::new(Mutex::new(shown));
+        let taken = Arc::clone(&shown);
+        let reader = thread::spawn(move || {
+            let mut piece = [0; 1 << 14];
+            while let Ok(count @ 1..) = output.read(&mut piece) {
+                let bytes = piece.get(..count).unwrap_or_default();
+                let mut shown = taken.lock().unwrap_or_else(PoisonError::into_inner);
+                shown.terminal.process(bytes);
+                let time = shown.begin.elapsed();
+                shown.pieces.push((time, bytes.to_vec()));
+            }
+        });
+        Ok(Self { child, keys, shown, reader })
     }
-    if !text.trim().is_empty() {
-        let weight = if bold { " font-weight=\"bold\"" } else { "" };
-        let opacity = if dim { " opacity=\"0.6\"" } else { "" };
-        let escaped = text.trim_end().replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        let drawn = f32::from(u16::try_from(text.trim_end().chars().count()).unwrap_or(0)) * CELL_WIDTH;
-        let _ = writeln!(
-            svg,
-            "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{drawn:.1}\" fill=\"{front}\"{weight}{opacity}>{escaped}</text>",
-            y + 13.0
-        );
+
+    fn screen(&self) -> String {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).terminal.screen().contents()
     }
-    end
+
+    fn wait_for(&self, text: &str) -> Result<()> {
+        let begin = Instant::now();
+        while !self.screen().contains(text) {
+            if begin.elapsed() > PATIENCE {
+                bail!("waited too long for `{text}` on the screen:\n{}", self.screen());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn type_in(&mut self, keys: &str) -> Result<()> {
+        // As fast as somebody types; a key that begins with an escape is one.
+        let single = keys.starts_with('\u{1b}');
+        let pieces = if single { vec![keys.to_owned()] } else { keys.chars().map(String::from).collect() };
+        for piece in pieces {
+            self.keys.write_all(piece.as_bytes())?;
+            self.keys.flush()?;
+            thread::sleep(Duration::from_millis(45));
+        }
+        Ok(())
+    }
+
+    fn picture(&self) -> String {
+        svg::svg(self.shown.lock().unwrap_or_else(PoisonError::into_inner).terminal.screen())
+    }
+
+    /// Waits for the program's end; gives what the terminal has shown in asciinema's format.
+    fn finish(mut self) -> Result<String> {
+        let status = self.child.wait()?;
+        if !status.success() {
+            bail!("the program ended with {status}");
+        }
+        if self.reader.join().is_err() {
+            bail!("reading the terminal failed");
+        }
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        cast(&shown.pieces)
+    }
 }
 
-fn color(color: vt100::Color, default: &str) -> String {
-    match color {
-        vt100::Color::Default => default.to_owned(),
-        vt100::Color::Rgb(r, g, b) => format!("#{r:02x}{g:02x}{b:02x}"),
-        vt100::Color::Idx(index) => match PALETTE.get(usize::from(index)) {
-            Some(named) => (*named).to_owned(),
-            None if index >= 232 => {
-                let grey = 8 + (index - 232) * 10;
-                format!("#{grey:02x}{grey:02x}{grey:02x}")
-            }
-            None => {
-                let level = |n: u8| if n == 0 { 0 } else { 55 + n * 40 };
-                let cube = index - 16;
-                format!("#{:02x}{:02x}{:02x}", level(cube / 36), level(cube / 6 % 6), level(cube % 6))
-            }
-        },
+/// Pieces of output in asciinema's format, version 2. A character is not divided between two of them.
+fn cast(pieces: &[(Duration, Vec<u8>)]) -> Result<String> {
+    let head = serde_json::json!({ "version": 2, "width": COLUMNS, "height": ROWS, "title": "ioctl-trace" });
+    let mut cast = format!("{head}\n");
+    let mut rest: Vec<u8> = Vec::new();
+    for (time, bytes) in pieces {
+        rest.extend(bytes);
+        let whole = match std::str::from_utf8(&rest) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => rest.len(),
+        };
+        let text: Vec<u8> = rest.drain(..whole).collect();
+        let event = serde_json::json!([time.as_secs_f64(), "o", String::from_utf8_lossy(&text)]);
+        cast.push_str(&format!("{event}\n"));
     }
+    Ok(cast)
 }
 
 #[cfg(test)]
@@ -181,10 +203,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_colours_reach_the_picture() {
-        let svg = svg("\u{1b}[31mred\u{1b}[0m <b> \u{1b}[7minverse\u{1b}[0m\nsecond");
-        for expected in ["fill=\"#e06c75\">red<", "&lt;b&gt;", ">inverse<", ">second<"] {
-            assert!(svg.contains(expected), "{expected} in {svg}");
-        }
+    fn characters_stay_whole() {
+        let at = Duration::from_millis;
+        let cast =
+            cast(&[(at(1), b"a\xe6\xbc".to_vec()), (at(2), b"\xa2".to_vec()), (at(3), b"\xff".to_vec())]);
+        let cast = cast.expect("text");
+        let events: Vec<&str> = cast.lines().skip(1).collect();
+        assert_eq!(events, ["[0.001,\"o\",\"a\"]", "[0.002,\"o\",\"漢\"]", "[0.003,\"o\",\"\u{fffd}\"]"]);
     }
 }

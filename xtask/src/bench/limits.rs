@@ -96,6 +96,8 @@ pub fn limits(results: &Results) -> Vec<Limit> {
         Bound::Most(150.0),
         vec![("-p", median(results.start_ms.iter().copied()))],
     );
+    limits.extend(results.dashboard.limits());
+    let mut limit = |what: String, bound, figures| limits.push(Limit { what, bound, figures });
     let resident = |tracer| {
         let most = results.median(&DECODED, tracer, |turn| turn.resident.map(|kib| kib as f64 / 1024.0));
         (tracer.name, most)

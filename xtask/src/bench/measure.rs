@@ -146,6 +146,11 @@ impl Bench {
         Ok(shown?.as_secs_f64() * 1e3)
     }
 
+    /// The program that measures the dashboard.
+    pub fn dashboard(&self) -> PathBuf {
+        self.exerciser.with_file_name("dashboard")
+    }
+
     /// Bytes of the program without its symbols.
     pub fn stripped_bytes(&self) -> Result<u64> {
         let stripped = self.dir.join("stripped");

@@ -1,5 +1,6 @@
 //! What tracing costs: loops of cheap calls, plain and under each tracer, in turns within one run.
 
+mod dashboard;
 mod limits;
 mod measure;
 mod report;
@@ -24,7 +25,7 @@ pub struct BenchArgs {
     /// Turns; the median of each measurement's turns counts
     #[arg(long, default_value_t = 7)]
     turns: usize,
-    /// Only these tables, `start` among them
+    /// Only these tables, `start` and `dashboard` among them
     #[arg(long, value_name = "TABLE", value_delimiter = ',')]
     only: Vec<String>,
     /// Also write the results to docs/benchmarks.md
@@ -46,6 +47,7 @@ struct Results {
     rows: BTreeMap<(&'static str, &'static str), Vec<Turn>>,
     /// Milliseconds to the first call.
     start_ms: Vec<f64>,
+    dashboard: dashboard::Figures,
     /// Bytes of the program.
     binary: u64,
 }
@@ -91,10 +93,12 @@ fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 /// # Errors
 /// When something cannot be built or run.
 pub fn bench(args: &BenchArgs) -> Result<()> {
-    let known = |name: &&String| name.as_str() != START && TABLES.iter().all(|table| table.name != **name);
+    let known = |name: &&String| {
+        ![START, dashboard::NAME].contains(&name.as_str()) && TABLES.iter().all(|table| table.name != **name)
+    };
     if let Some(name) = args.only.iter().find(known) {
         let names: Vec<_> = TABLES.iter().map(|table| table.name).collect();
-        bail!("there is no table `{name}`: they are {}, {START}", names.join(", "));
+        bail!("there is no table `{name}`: they are {}, {START}, {}", names.join(", "), dashboard::NAME);
     }
     setup::setup()?;
     install_missing("the benchmark", PROGRAMS)?;
@@ -137,6 +141,7 @@ fn measured(args: &BenchArgs) -> Result<Results> {
         tables,
         rows: BTreeMap::new(),
         start_ms: Vec::new(),
+        dashboard: dashboard::Figures::default(),
         binary: bench.stripped_bytes()?,
     };
     for turn in 1..=args.turns {
@@ -150,6 +155,9 @@ fn measured(args: &BenchArgs) -> Result<Results> {
                 // One tracer that does not work here is no reason to know nothing of the others.
                 Err(error) => eprintln!("xtask: {of}: {error:#}"),
             }
+        }
+        if wanted(dashboard::NAME) {
+            results.dashboard.turn(&bench.dashboard())?;
         }
         if wanted(START) {
             results.start_ms.push(bench.first_call_ms()?);

@@ -39,6 +39,7 @@ pub fn markdown(results: &Results) -> String {
         // Writing to a string cannot fail.
         let _ = write_table(&mut text, results, table);
     }
+    let _ = results.dashboard.write(&mut text);
     let measured = |limit: &Limit| limit.figures.iter().any(|(_, value)| value.is_some());
     let limits: Vec<Limit> = limits(results).into_iter().filter(measured).collect();
     let _ = write_limits(&mut text, &limits);
