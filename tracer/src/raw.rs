@@ -17,7 +17,10 @@ use ioctl_trace_ebpf::{
     CallRecord, Choice, ChoiceKey, Config, Counters, DataRecord, FileIdentity, FileRecord, InFlight, Node,
     Plan, PlanKey, ProcessRecord, RecordHeader, SegmentHeader, Step, SummaryKey, SummaryValue,
 };
-use nix::unistd::{Gid, Uid, setgid, setgroups, setsid, setuid};
+use nix::{
+    sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr},
+    unistd::{Gid, Uid, setgid, setgroups, setsid, setuid},
+};
 
 /// Types made of integers only, `repr(C)` and without padding: any bytes are a value, and every byte is initialised.
 /// Sealed: the list is the proof.
@@ -95,6 +98,10 @@ pub fn run_as(command: &mut Command, uid: Uid, gid: Gid, groups: Vec<Gid>) {
 /// When the terminal cannot be opened.
 pub fn on_terminal(command: &mut Command, path: &Path) -> io::Result<()> {
     let terminal = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path)?;
+    // Erasing takes whole characters.
+    let mut settings = tcgetattr(&terminal)?;
+    settings.input_flags.insert(InputFlags::IUTF8);
+    tcsetattr(&terminal, SetArg::TCSANOW, &settings)?;
     command.stdin(terminal.try_clone()?).stdout(terminal.try_clone()?).stderr(terminal);
     let path = CString::new(path.as_os_str().as_bytes())?;
     let lead = move || {

@@ -188,3 +188,22 @@ fn a_mistake_in_a_filter_is_shown_in_its_place() {
     assert_eq!(code, Some(0));
     assert!(out.contains("example: arg.flags has O_CLOEXEC"), "{out}");
 }
+
+#[test]
+fn the_built_in_recording_is_of_several_families() {
+    let (code, out, err) = run(&["--demo", "-c"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.ends_with(", 0 lost\n"), "{err}");
+    for request in ["TIOCGWINSZ", "LOOP_CONFIGURE", "BLKGETSIZE64", "FS_IOC_FIEMAP", "TUNSETIFF", "KVM_RUN"] {
+        assert!(out.contains(request), "{request}: {out}");
+    }
+    for (args, line) in [
+        (&["--demo", "-p", "1"][..], "`--pid` is about tracing and does not go with `--demo`"),
+        (&["--demo", "--info"], "--info says what a file is of: `replay --info FILE.iotrace`"),
+        (&["record", "--demo"], "`--demo` is a recording of its own: leave out the word before it"),
+    ] {
+        let (code, _, err) = run(args);
+        assert_eq!(code, Some(2), "{args:?}");
+        assert!(err.contains(line), "{args:?}: {err}");
+    }
+}

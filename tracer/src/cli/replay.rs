@@ -214,10 +214,10 @@ pub fn run(path: &Path, args: &Args, registry: &'static Registry) -> Result<u8, 
     }
     let reader = Reader::open(path)
         .map_err(|error| Failure::Tracing(anyhow::anyhow!("`{}` {error}", path.display())))?;
-    play(reader, path, args.speed, args, registry)
+    play(reader, path, None, args, registry)
 }
 
-/// Plays the recording that is built in, at the pace that it had unless another is asked for.
+/// Plays the recording that is built in; on the dashboard at the pace that it had, unless another is asked for.
 ///
 /// # Errors
 /// What is wrong with the options.
@@ -230,13 +230,13 @@ pub fn demo(args: &Args, registry: &'static Registry) -> Result<u8, Failure> {
     file.write_all(DEMO)?;
     file.rewind()?;
     let reader = Reader::new(BufReader::new(file)).context("the built-in recording")?;
-    play(reader, Path::new("demo"), args.speed.or(Some(1.0)), args, registry)
+    play(reader, Path::new("demo"), Some(1.0), args, registry)
 }
 
 fn play(
     reader: Reader,
     path: &Path,
-    speed: Option<f64>,
+    pace: Option<f64>,
     args: &Args,
     registry: &'static Registry,
 ) -> Result<u8, Failure> {
@@ -265,6 +265,8 @@ fn play(
         last_ns: args.to.map_or(u64::MAX, |time| clock.monotonic(time)),
     };
     let stop = Arc::default();
+    // Nobody watches the others.
+    let speed = args.speed.or(pace.filter(|_| dashboard));
     let plan = Plan { registry, selection, filter, window, speed, stop, sinks, tap: None };
     let report = if dashboard {
         let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;

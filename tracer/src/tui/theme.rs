@@ -143,7 +143,7 @@ const COLOUR_BLIND: Theme = Theme {
     unfinished: fixed(222),
     changed: fixed(222).add_modifier(Modifier::BOLD),
     graph: fixed(75),
-    heat: [fixed(17), fixed(19), fixed(26), fixed(39), fixed(222), fixed(231)],
+    heat: [fixed(19), fixed(25), fixed(32), fixed(39), fixed(222), fixed(231)],
     focus: fixed(75).add_modifier(Modifier::BOLD),
     tab: on(Color::Black, Color::Indexed(75)),
     sorted: fixed(75).add_modifier(Modifier::BOLD),

@@ -202,6 +202,24 @@ fn a_recording_is_shown_to_anyone_and_left_in_its_middle() {
 }
 
 #[test]
+fn the_built_in_recording_needs_no_rights() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("permissions");
+    let terminal = Terminal::run("demo", &script_as(NOBODY, dir.path(), "--demo"));
+    let screen = terminal.wait_for("reading …");
+    assert!(screen.contains("replay demo"), "{screen}");
+    terminal.tmux(&["send-keys", "2"]);
+    terminal.wait_for("KVM_RUN");
+    terminal.tmux(&["send-keys", "q"]);
+    terminal.wait_for("code 0");
+    terminal.wait_for("over");
+    assert_restored(&terminal, dir.path());
+}
+
+#[test]
 fn errors_are_told_on_the_screen_that_was_there() {
     if !have_root() {
         return;

@@ -14,7 +14,7 @@ use vt100::{MouseProtocolMode, Parser, Screen};
 use super::{
     keymap::Action,
     model::{Mode, Model},
-    msg::Effect,
+    msg::{Effect, Over},
 };
 
 /// Lines that have left the screen and can be scrolled back to.
@@ -137,7 +137,9 @@ impl Model {
     /// Whether a command still runs below the dashboard.
     #[must_use]
     pub fn command_runs(&self) -> bool {
-        self.over.is_none() && self.pane.as_ref().is_some_and(|pane| pane.exit.is_none())
+        // What ends tracing early does not end the command.
+        let over = matches!(self.over, Some(Over::Complete(..)));
+        !over && self.pane.as_ref().is_some_and(|pane| pane.exit.is_none())
     }
 
     /// Takes what the command prints.

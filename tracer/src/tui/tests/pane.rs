@@ -95,6 +95,18 @@ fn keys_go_to_the_command_until_it_is_left_or_ends() {
 }
 
 #[test]
+fn a_command_outlives_tracing_that_fails() {
+    let mut desk = desk(80, 24);
+    desk.tell(Msg::Over(Over::Failed("the disk is full".to_owned())));
+    assert_eq!(typed(&mut desk, key(KeyCode::Char('x'))), b"x");
+    desk.press(KeyCode::F(12));
+    desk.keys("q");
+    assert!(!desk.model.quit);
+    desk.keys("q");
+    assert!(desk.model.quit);
+}
+
+#[test]
 fn a_killed_command_says_by_what() {
     let mut desk = desk(80, 24);
     desk.tell(Msg::Over(Over::Complete(Default::default(), Some(ExitStatus::from_raw(11)))));
