@@ -155,7 +155,7 @@ impl Decoder {
             Device {
                 kind: file.kind,
                 numbers: file.numbers,
-                driver: file.numbers.and_then(|n| self.host.driver(file.kind, n)),
+                driver: file.numbers.and_then(|n| self.host.driver(file.kind, n)).map(|name| own(file, name)),
                 name: file
                     .numbers
                     .filter(|_| file.kind == DeviceKind::Block)
@@ -190,6 +190,14 @@ impl Decoder {
     pub fn cgroup(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
         self.host.cgroup(id, pid)
     }
+}
+
+/// The name under which all drivers of graphics register their device numbers.
+const SHARED: &str = "drm";
+
+/// The driver of a file, where its device number's name is that of many drivers: the module that has its operations.
+fn own(file: &File, name: Arc<str>) -> Arc<str> {
+    if &*name == SHARED && !file.owner.is_empty() { file.owner.clone() } else { name }
 }
 
 /// An argument before and after its call, by what decodes it.
@@ -270,5 +278,13 @@ mod tests {
         };
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 136))).request.to_string(), "TCSETS");
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 14))).request.to_string(), "SNDCTL_TMR_START");
+    }
+
+    #[test]
+    fn a_virtual_graphics_device_has_the_driver_that_answers() {
+        let file = |owner: &str| File { owner: owner.into(), ..File::default() };
+        assert_eq!(&*own(&file("vgem"), "drm".into()), "vgem");
+        assert_eq!(&*own(&file(""), "drm".into()), "drm");
+        assert_eq!(&*own(&file("mc"), "vivid".into()), "vivid");
     }
 }

@@ -1,12 +1,14 @@
-//! Developer commands: `cargo xtask setup|run|test|registry|btf|bench|picture`.
+//! Developer commands: `cargo xtask setup|run|test|vm|registry|btf|bench|picture`.
 
 mod bench;
 mod btf;
+mod debian;
 mod picture;
 mod registry;
 mod setup;
 mod sh;
 mod test;
+mod vm;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -32,6 +34,9 @@ enum Command {
     },
     /// Install what the tests need and run all of them: format, lints, unit and live tests
     Test,
+    /// Run real drivers and their clients on other kernels, in emulated machines
+    #[command(subcommand)]
+    Vm(vm::VmCommand),
     /// Compare the registry's layouts with a kernel's own description of its types
     Btf(btf::BtfArgs),
     /// Generate the registry's data from the kernel's headers
@@ -47,6 +52,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::setup().map(|()| 0),
         Command::Run { args } => setup::run(&args),
         Command::Test => test::test().map(|()| 0),
+        Command::Vm(command) => vm::vm(&command).map(|()| 0),
         Command::Btf(args) => btf::run(&args).map(|()| 0),
         Command::Registry(args) => registry::run(&args).map(|()| 0),
         Command::Bench(args) => bench::bench(&args).map(|()| 0),
