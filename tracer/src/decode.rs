@@ -192,12 +192,13 @@ impl Decoder {
     }
 }
 
-/// The name under which all drivers of graphics register their device numbers.
-const SHARED: &str = "drm";
+/// Names that many drivers stand behind: that under which those of graphics register their device numbers, and those of
+/// the buses that some of them name as their device.
+const SHARED: [&str; 3] = ["drm", "virtio-pci", "virtio-mmio"];
 
-/// The driver of a file, where its device number's name is that of many drivers: the module that has its operations.
+/// The driver of a file, where the name that was found is of many drivers: the module that has its operations.
 fn own(file: &File, name: Arc<str>) -> Arc<str> {
-    if &*name == SHARED && !file.owner.is_empty() { file.owner.clone() } else { name }
+    if SHARED.contains(&&*name) && !file.owner.is_empty() { file.owner.clone() } else { name }
 }
 
 /// An argument before and after its call, by what decodes it.
@@ -284,6 +285,7 @@ mod tests {
     fn a_virtual_graphics_device_has_the_driver_that_answers() {
         let file = |owner: &str| File { owner: owner.into(), ..File::default() };
         assert_eq!(&*own(&file("vgem"), "drm".into()), "vgem");
+        assert_eq!(&*own(&file("virtio_gpu"), "virtio-pci".into()), "virtio_gpu");
         assert_eq!(&*own(&file(""), "drm".into()), "drm");
         assert_eq!(&*own(&file("mc"), "vivid".into()), "vivid");
     }

@@ -24,10 +24,14 @@ pub struct Verdict {
     pub calls: usize,
     /// Different requests.
     pub requests: BTreeSet<String>,
+    /// Calls that are missing, too many, or have another result.
+    pub different: usize,
     /// Calls whose name strace has another of.
     pub wrong_names: usize,
     /// Calls that a driver was declared for.
     pub drivers: usize,
+    /// Those of them that have another.
+    pub wrong_drivers: usize,
     /// Arguments that hand something over or bring something back.
     pub carrying: usize,
     /// Those of them that were decoded.
@@ -41,6 +45,11 @@ pub struct Verdict {
 impl Verdict {
     fn problem(&mut self, text: String) {
         *self.problems.entry(text).or_default() += 1;
+    }
+
+    fn differ(&mut self, text: String) {
+        self.different += 1;
+        self.problem(text);
     }
 
     /// Whether all is as it must be.
@@ -81,7 +90,7 @@ pub fn judge(scenario: &Scenario, job: &Path, tracer: &Path) -> Result<Verdict> 
             let place = places.entry(tid).or_default();
             match of_thread.get(*place) {
                 Some(call) => compare(scenario, client, &event, call, &mut verdict),
-                None => verdict.problem(format!("{client}: more calls of a thread than strace has")),
+                None => verdict.differ(format!("{client}: more calls of a thread than strace has")),
             }
             *place += 1;
             look(scenario, client, &event, &mut verdict);
@@ -93,7 +102,7 @@ pub fn judge(scenario: &Scenario, job: &Path, tracer: &Path) -> Result<Verdict> 
             verdict.calls += calls.len();
             let seen = places.get(tid).copied().unwrap_or_default();
             for call in calls.iter().skip(seen) {
-                verdict.problem(format!("{client}: {} is missing", call.name.escape_debug()));
+                verdict.differ(format!("{client}: {} is missing", call.name.escape_debug()));
             }
         }
     }
@@ -147,12 +156,14 @@ fn compare(scenario: &Scenario, client: &str, event: &Value, call: &Call, verdic
             .problem(format!("{client}: {shown} on descriptor {fd}, strace has {}", call.fd.escape_debug()));
     }
     if !same_result(&result, &call.result) {
-        verdict.problem(format!("{client}: {shown} = {result}, strace has {}", call.result.escape_debug()));
+        verdict.differ(format!("{client}: {shown} = {result}, strace has {}", call.result.escape_debug()));
     }
     let same = call.name.split(" or ").any(|theirs| ours.iter().any(|ours| same_name(ours, theirs)));
     // What strace has no name for we may know.
     let unnamed = call.name.starts_with("_IOC(") || call.name.starts_with("0x");
-    if !same && !unnamed && !ours.iter().any(|name| scenario.explained.contains_key(head(name))) {
+    let known = |name: &str| scenario.explained.contains_key(head(name));
+    let explained = ours.iter().any(|name| known(name)) || call.name.split(" or ").any(known);
+    if !same && !unnamed && !explained {
         verdict.wrong_names += 1;
         verdict.problem(format!("{client}: {shown}, strace has {}", call.name.escape_debug()));
     }
@@ -184,7 +195,7 @@ fn look(scenario: &Scenario, client: &str, event: &Value, verdict: &mut Verdict)
     let explained = names.iter().any(|name| scenario.explained.contains_key(head(name)))
         || scenario.explained.contains_key(hex);
     match names.as_slice() {
-        [] if explained => (),
+        [] if explained => return,
         [] => verdict.problem(format!(
             "{client}: {hex} on {} has no name = {}",
             text(event, "/path"),
@@ -202,6 +213,7 @@ fn look(scenario: &Scenario, client: &str, event: &Value, verdict: &mut Verdict)
         verdict.drivers += 1;
         let driver = text(event, "/device/driver");
         if driver != wanted {
+            verdict.wrong_drivers += 1;
             verdict.problem(format!("{client}: driver of {path} is {driver:?}, not {wanted:?}"));
         }
     }
@@ -230,7 +242,9 @@ fn decoded(event: &Value) -> Option<bool> {
         // Of a number that nobody knows, an address may be the argument.
         return (unknown && address && !failed).then_some(false);
     }
-    if text(event, "/arg") == "0x0" {
+    // What only the kernel fills is not there after a failure.
+    let fills = || names(event).any(|name| fills(head(name)));
+    if text(event, "/arg") == "0x0" || (failed && event["in"].is_null() && fills()) {
         return None;
     }
     // Only untyped bytes and bare addresses are strings of hexadecimal digits throughout.
@@ -243,4 +257,9 @@ fn decoded(event: &Value) -> Option<bool> {
     let seen = |side: &Value| !side.is_null() && !raw(side);
     // A part that could not be read is no fault of decoding; none at all is.
     Some(sides.iter().any(|side| seen(side)))
+}
+
+/// Whether the kernel alone fills the argument of a request, whatever its number says.
+fn fills(name: &str) -> bool {
+    Registry::builtin().facts_of(name).any(|(_, facts)| facts.contains(&ioctl_registry::Fact::Out))
 }

@@ -46,6 +46,8 @@ impl Version {
 /// A kernel, unpacked.
 #[derive(Debug)]
 pub struct Kernel {
+    /// `uname -r`.
+    pub release: String,
     /// The bootable image.
     pub image: PathBuf,
     /// The folder `lib/modules`.
@@ -79,7 +81,7 @@ impl Kernel {
         let key = keyed(&format!("initrd-{release}"), &fingerprint(&format!("{init}{}", package.sha256)));
         let initrd = once(cache, &key, |target| initial_file_system(&tree, init, target))?;
         let image = unpacked.join(format!("boot/vmlinuz-{release}"));
-        Ok(Self { image, modules, initrd: initrd.join("initrd") })
+        Ok(Self { release, image, modules, initrd: initrd.join("initrd") })
     }
 }
 

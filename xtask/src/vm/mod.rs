@@ -2,9 +2,11 @@
 
 mod judge;
 mod kernel;
+mod live;
 mod machine;
 mod scenario;
 mod strace;
+mod table;
 mod userland;
 
 use std::{
@@ -51,8 +53,23 @@ pub enum VmCommand {
         #[arg(long, default_value = "6.12")]
         kernel: Version,
     },
+    /// Run the live tests
+    Test {
+        /// Only on this kernel
+        #[arg(long)]
+        kernel: Option<Version>,
+        /// Names of tests, and arguments of their program
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        tests: Vec<String>,
+    },
     /// Run the small set of scenarios on every kernel
     Ci,
+    /// Run all scenarios on every kernel and write docs/zoo.md
+    Zoo {
+        /// Judge the results of the last runs, without running anything
+        #[arg(long)]
+        again: bool,
+    },
 }
 
 /// Does it.
@@ -69,23 +86,31 @@ pub fn vm(command: &VmCommand) -> Result<()> {
         }
         VmCommand::Run { scenarios, kernel, again } => {
             let scenarios = scenario::chosen(scenarios)?;
-            run(
-                &scenarios,
-                &kernel.map_or_else(|| Version::ALL.to_vec(), |version| vec![version]),
-                *again,
-                false,
-            )
+            let outcomes =
+                run(&scenarios, &versions(*kernel), *again, &scenario::packages(&scenario::all()?))?;
+            summary(&outcomes)
+        }
+        VmCommand::Zoo { again } => {
+            let scenarios = scenario::all()?;
+            let outcomes = run(&scenarios, &Version::ALL, *again, &scenario::packages(&scenarios))?;
+            table::write(&scenarios, &outcomes)?;
+            summary(&outcomes)
         }
         VmCommand::Ci => {
             let mut scenarios = scenario::all()?;
             scenarios.retain(|scenario| scenario.small);
-            run(&scenarios, &Version::ALL, false, true)
+            summary(&run(&scenarios, &Version::ALL, false, &scenario::packages(&scenarios))?)
         }
+        VmCommand::Test { kernel, tests } => live::test(&versions(*kernel), tests),
         VmCommand::Shell { scenario, kernel } => {
             let chosen = scenario::chosen(scenario.as_slice())?;
             shell(scenario.is_some().then(|| chosen.first()).flatten(), *kernel)
         }
     }
+}
+
+fn versions(only: Option<Version>) -> Vec<Version> {
+    only.map_or_else(|| Version::ALL.to_vec(), |version| vec![version])
 }
 
 /// Where kernels, trees and results are.
@@ -104,9 +129,17 @@ fn build() -> Result<()> {
     loudly(cargo().args(["build", "--quiet", "--release", "--package", "ioctl-trace"]))
 }
 
+/// Where the results of a job are.
+fn results(name: &str) -> PathBuf {
+    cache().join("results").join(name)
+}
+
+/// The file in a job's folder that has the kernel's release.
+const RELEASE: &str = "release";
+
 /// A folder for a job, with what every job has.
 fn job(name: &str) -> Result<PathBuf> {
-    let job = cache().join("results").join(name);
+    let job = results(name);
     if job.is_dir() {
         fs::remove_dir_all(&job)?;
     }
@@ -120,36 +153,64 @@ fn job(name: &str) -> Result<PathBuf> {
 /// A boot takes this long at most.
 const BOOT: Duration = Duration::from_secs(90);
 
-fn run(scenarios: &[Scenario], versions: &[Version], again: bool, only: bool) -> Result<()> {
+/// What came of one scenario on one kernel.
+struct Outcome {
+    scenario: String,
+    version: Version,
+    /// `uname -r`.
+    release: String,
+    verdict: Result<Verdict>,
+}
+
+impl Outcome {
+    fn name(&self) -> String {
+        format!("{}/{}", self.version.name(), self.scenario)
+    }
+
+    fn passes(&self) -> bool {
+        self.verdict.as_ref().is_ok_and(Verdict::passes)
+    }
+}
+
+/// Runs scenarios, in machines with a tree that has these packages, or judges the last results again.
+fn run(
+    scenarios: &[Scenario],
+    versions: &[Version],
+    again: bool,
+    packages: &BTreeSet<String>,
+) -> Result<Vec<Outcome>> {
     build()?;
     let userland = if again {
         PathBuf::new()
     } else {
         userland::tools()?;
-        // One tree for all scenarios, so that the next one needs no other.
-        let packages =
-            if only { scenario::packages(scenarios) } else { scenario::packages(&scenario::all()?) };
-        userland::with(&cache(), &packages)?
+        userland::with(&cache(), packages)?
     };
-    let mut verdicts = Vec::new();
+    let mut outcomes = Vec::new();
     for version in versions {
         let kernel = (!again).then(|| Kernel::fetch(&cache(), *version)).transpose()?;
         for scenario in scenarios.iter().filter(|scenario| scenario.runs_on(*version)) {
-            let name = format!("{}/{}", version.name(), scenario.name);
-            let folder = cache().join("results").join(&name);
             let begin = Instant::now();
-            let ran = kernel.as_ref().map_or(Ok(()), |kernel| boot(scenario, kernel, &userland, &name));
-            let verdict = ran.and_then(|()| judge::judge(scenario, &folder, &tracer()));
-            report(&name, &verdict, begin.elapsed());
-            verdicts.push((name, verdict));
+            let folder = results(&format!("{}/{}", version.name(), scenario.name));
+            let ran = kernel.as_ref().map_or(Ok(()), |kernel| boot(scenario, *version, kernel, &userland));
+            let outcome = Outcome {
+                scenario: scenario.name.clone(),
+                version: *version,
+                verdict: ran.and_then(|()| judge::judge(scenario, &folder, &tracer())),
+                release: fs::read_to_string(folder.join(RELEASE)).unwrap_or_default(),
+            };
+            report(&outcome, begin.elapsed());
+            outcomes.push(outcome);
         }
     }
-    summary(&verdicts)
+    Ok(outcomes)
 }
 
 /// Runs a scenario in a machine.
-fn boot(scenario: &Scenario, kernel: &Kernel, userland: &Path, name: &str) -> Result<()> {
-    let job = job(name)?;
+fn boot(scenario: &Scenario, version: Version, kernel: &Kernel, userland: &Path) -> Result<()> {
+    let name = format!("{}/{}", version.name(), scenario.name);
+    let job = job(&name)?;
+    fs::write(job.join(RELEASE), &kernel.release)?;
     scenario.write(&job)?;
     let devices = scenario.devices(&job);
     let machine = Machine {
@@ -162,7 +223,7 @@ fn boot(scenario: &Scenario, kernel: &Kernel, userland: &Path, name: &str) -> Re
     };
     let clients = u32::try_from(scenario.clients.len()).unwrap_or(u32::MAX);
     let limit = BOOT + Duration::from_secs(scenario.seconds) * clients;
-    let code = machine.run(name, limit)?;
+    let code = machine.run(&name, limit)?;
     // The tracer is the same for all; results are small.
     fs::remove_file(job.join("ioctl-trace"))?;
     if code != 0 {
@@ -171,9 +232,9 @@ fn boot(scenario: &Scenario, kernel: &Kernel, userland: &Path, name: &str) -> Re
     Ok(())
 }
 
-fn report(name: &str, verdict: &Result<Verdict>, took: Duration) {
-    let took = took.as_secs();
-    match verdict {
+fn report(outcome: &Outcome, took: Duration) {
+    let (name, took) = (outcome.name(), took.as_secs());
+    match &outcome.verdict {
         Err(error) => eprintln!("xtask: {name}: FAILED after {took} s: {error:#}"),
         Ok(verdict) => {
             let word = if verdict.passes() { "passes" } else { "FAILED" };
@@ -195,26 +256,23 @@ fn report(name: &str, verdict: &Result<Verdict>, took: Duration) {
 }
 
 /// The totals; fails if one of them did.
-fn summary(verdicts: &[(String, Result<Verdict>)]) -> Result<()> {
-    let judged: Vec<&Verdict> = verdicts.iter().filter_map(|(_, verdict)| verdict.as_ref().ok()).collect();
+fn summary(outcomes: &[Outcome]) -> Result<()> {
+    let judged: Vec<&Verdict> = outcomes.iter().filter_map(|outcome| outcome.verdict.as_ref().ok()).collect();
     let requests: BTreeSet<&String> = judged.iter().flat_map(|verdict| &verdict.requests).collect();
     let total = |of: fn(&Verdict) -> usize| judged.iter().map(|verdict| of(verdict)).sum::<usize>();
     eprintln!(
         "xtask: {} runs: {} calls, {} different requests, {} wrong names, {} of {} arguments decoded",
-        verdicts.len(),
+        outcomes.len(),
         total(|v| v.calls),
         requests.len(),
         total(|v| v.wrong_names),
         total(|v| v.decoded),
         total(|v| v.carrying),
     );
-    let failed: Vec<&str> = verdicts
-        .iter()
-        .filter(|(_, verdict)| !verdict.as_ref().is_ok_and(Verdict::passes))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let failed: Vec<String> =
+        outcomes.iter().filter(|outcome| !outcome.passes()).map(Outcome::name).collect();
     if !failed.is_empty() {
-        bail!("{} of {} failed: {}", failed.len(), verdicts.len(), failed.join(" "));
+        bail!("{} of {} failed: {}", failed.len(), outcomes.len(), failed.join(" "));
     }
     Ok(())
 }

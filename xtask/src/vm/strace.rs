@@ -43,8 +43,8 @@ pub fn calls(text: &str) -> Vec<Call> {
 
 fn parse(tid: i64, call: &str) -> Option<Call> {
     let (before, result) = call.rsplit_once(" = ")?;
-    // Of an error, its text is left out.
-    let result = result.split(" (").next().unwrap_or(result).trim();
+    // Of an error, its text is left out; of a descriptor, the file.
+    let result = result.split(" (").next().unwrap_or(result).split('<').next().unwrap_or(result).trim();
     // Short lines are filled up to a column.
     let before = before.trim_end().strip_suffix(')')?;
     let (fd, after) = before.split_once(", ")?;
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn calls_are_taken_apart() {
-        let text = "12 ioctl(3</dev/x>, EVIOCGBIT(EV_KEY, 96), [KEY_A]) = 96\n\
+        let text = "12 ioctl(3</dev/x>, EVIOCGBIT(EV_KEY, 96), [KEY_A]) = 96</dev/z>\n\
                     13 ioctl(4, TCGETS or TCGETS2 <unfinished ...>\n\
                     12 ioctl(3</dev/y>, _IOC(_IOC_NONE, 0x1, 0x2, 0), 0x7ff) = -1 ENOTTY (Not a tty)\n\
                     13 <... ioctl resumed>, {a=1, b=[{c=2}]})  = 0\n12 +++ exited with 0 +++\n";
