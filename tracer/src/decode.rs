@@ -155,7 +155,7 @@ impl Decoder {
             Device {
                 kind: file.kind,
                 numbers: file.numbers,
-                driver: file.numbers.and_then(|n| self.host.driver(file.kind, n)),
+                driver: file.numbers.and_then(|n| self.host.driver(file.kind, n)).map(|name| own(file, name)),
                 name: file
                     .numbers
                     .filter(|_| file.kind == DeviceKind::Block)
@@ -190,6 +190,15 @@ impl Decoder {
     pub fn cgroup(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
         self.host.cgroup(id, pid)
     }
+}
+
+/// Names that many drivers stand behind: that under which those of graphics register their device numbers, and those of
+/// the buses that some of them name as their device.
+const SHARED: [&str; 3] = ["drm", "virtio-pci", "virtio-mmio"];
+
+/// The driver of a file, where the name that was found is of many drivers: the module that has its operations.
+fn own(file: &File, name: Arc<str>) -> Arc<str> {
+    if SHARED.contains(&&*name) && !file.owner.is_empty() { file.owner.clone() } else { name }
 }
 
 /// An argument before and after its call, by what decodes it.
@@ -272,5 +281,14 @@ mod tests {
         };
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 136))).request.to_string(), "TCSETS");
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 14))).request.to_string(), "SNDCTL_TMR_START");
+    }
+
+    #[test]
+    fn a_virtual_graphics_device_has_the_driver_that_answers() {
+        let file = |owner: &str| File { owner: owner.into(), ..File::default() };
+        assert_eq!(&*own(&file("vgem"), "drm".into()), "vgem");
+        assert_eq!(&*own(&file("virtio_gpu"), "virtio-pci".into()), "virtio_gpu");
+        assert_eq!(&*own(&file(""), "drm".into()), "drm");
+        assert_eq!(&*own(&file("mc"), "vivid".into()), "vivid");
     }
 }

@@ -1,7 +1,8 @@
-//! Developer commands: `cargo xtask setup|run|test|registry|btf|bench|picture|demo`.
+//! Developer commands: `cargo xtask setup|run|test|vm|registry|btf|bench|picture|demo`.
 
 mod bench;
 mod btf;
+mod debian;
 mod demo;
 mod picture;
 mod registry;
@@ -9,6 +10,7 @@ mod setup;
 mod sh;
 mod svg;
 mod test;
+mod vm;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -34,6 +36,9 @@ enum Command {
     },
     /// Install what the tests need and run all of them: format, lints, unit and live tests
     Test,
+    /// Run real drivers and their clients on other kernels, in emulated machines
+    #[command(subcommand)]
+    Vm(vm::VmCommand),
     /// Compare the registry's layouts with a kernel's own description of its types
     Btf(btf::BtfArgs),
     /// Generate the registry's data from the kernel's headers
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::setup().map(|()| 0),
         Command::Run { args } => setup::run(&args),
         Command::Test => test::test().map(|()| 0),
+        Command::Vm(command) => vm::vm(&command).map(|()| 0),
         Command::Btf(args) => btf::run(&args).map(|()| 0),
         Command::Registry(args) => registry::run(&args).map(|()| 0),
         Command::Bench(args) => bench::bench(&args).map(|()| 0),

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Programs that the live tests trace or compare with, and the Debian packages that have them.
-const PROGRAMS: &[(&str, &str)] = &[
+pub const PROGRAMS: &[(&str, &str)] = &[
     ("strace", "strace"),
     ("bpftool", "bpftool"),
     ("tmux", "tmux"),

@@ -125,11 +125,30 @@ fn search_cgroup(dir: &Path, id: u64, left: &mut usize) -> Option<PathBuf> {
     None
 }
 
+/// Classes of devices that lie beside others on the same hardware, whose driver is not theirs.
+const BESIDE: [&str; 2] = ["scsi_generic", "bsg"];
+/// So many folders up there may be the device with a driver: a sound device lies on its card, and that on the hardware.
+const MAX_PARENTS: usize = 5;
+const DEVICES: &str = "/sys/devices";
+
 /// The device model's driver if there is one, else the name under which the number was registered.
 fn driver(kind: DeviceKind, major: u32, minor: u32) -> Option<String> {
     let class = if kind == DeviceKind::Block { "block" } else { "char" };
-    if let Ok(link) = fs::read_link(format!("/sys/dev/{class}/{major}:{minor}/device/driver")) {
-        return Some(link.file_name()?.to_string_lossy().into_owned());
+    let node = fs::canonicalize(format!("/sys/dev/{class}/{major}:{minor}")).unwrap_or_default();
+    // A partition has the driver of its disk, and often not the disk's major number.
+    if kind == DeviceKind::Block
+        && node.join("partition").exists()
+        && let Some(disk) = node.parent()
+        && let Some((major, minor)) = numbers(&fs::read_to_string(disk.join("dev")).unwrap_or_default())
+    {
+        return driver(kind, major, minor);
+    }
+    let name = |link: &Path| Some(fs::read_link(link).ok()?.file_name()?.to_string_lossy().into_owned());
+    if !name(&node.join("subsystem")).is_some_and(|class| BESIDE.contains(&class.as_str())) {
+        let parents = node.ancestors().take_while(|folder| *folder != Path::new(DEVICES)).take(MAX_PARENTS);
+        if let Some(driver) = parents.map(|folder| name(&folder.join("driver"))).find_map(|driver| driver) {
+            return Some(driver);
+        }
     }
     if kind == DeviceKind::Char && major == MISC_MAJOR {
         let misc = fs::read_to_string("/proc/misc").ok()?;
@@ -138,6 +157,12 @@ fn driver(kind: DeviceKind, major: u32, minor: u32) -> Option<String> {
     let devices = fs::read_to_string("/proc/devices").ok()?;
     let ttys = fs::read_to_string("/proc/tty/drivers").unwrap_or_default();
     registered(&devices, &ttys, kind, (major, minor))
+}
+
+/// `MAJOR:MINOR` of a file `dev`.
+fn numbers(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.trim().split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// The name of a major number in `/proc/devices`. Where several drivers share it they are mostly those of terminals,

@@ -59,7 +59,9 @@ fn children_of_32_bit_are_noticed() {
     }
     let dir = tempfile::tempdir().expect("directory");
     let (program, trace) = (compat32(dir.path()), dir.path().join("trace.jsonl"));
-    let script = format!("{0}; sleep 1; {0}; {0}; exit 0", program.display());
+    // The first ones may be too quick.
+    let script =
+        format!("until [ -s {1} ]; do {0}; done; {0}; {0}; exit 0", program.display(), trace.display());
     let mut command = ioctl_trace(["-o"]);
     command.arg(&trace).args(["--", "sh", "-c", &script]);
     let output = run(command);
@@ -68,7 +70,6 @@ fn children_of_32_bit_are_noticed() {
     for event in events(&trace).iter().filter(|e| e["compat"] == true) {
         *calls.entry(number(event, "/pid")).or_insert(0) += 1;
     }
-    // The first one may have been too quick.
     let later: Vec<u32> = calls.into_values().rev().take(2).collect();
     assert_eq!(later, [5, 5], "{}", stderr(&output));
 }

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use super::{export, files_below, overlay::Overlay};
+use crate::debian::{Package, fingerprint, keyed, once, succeed};
 
 /// A wheel of the Python package index.
 struct Wheel {
@@ -36,70 +37,34 @@ const OLD_ZIG: Wheel = Wheel {
     folders: &["ziglang/lib/libc/include/"],
 };
 
-/// A package of Debian's archive.
-struct Package {
-    name: &'static str,
-    /// Path below the archive's root.
-    path: &'static str,
-    sha256: &'static str,
-}
-
-const LIBC_DEV: Package = Package {
-    name: "linux-libc-dev",
-    path: "pool/main/l/linux/linux-libc-dev_6.1.176-1_amd64.deb",
-    sha256: "8bb258735b9dffbb111da778ebdd024750878e435ffd9dfcadcb6762ede6b4cf",
-};
-const DOC: Package = Package {
-    name: "linux-doc-6.12",
-    path: "pool/main/l/linux/linux-doc-6.12_6.12.95-1~bpo12+1_all.deb",
-    sha256: "b861f8113661920841cd3b776d62766179a761e3aca75b36b7cdea17d4a701ef",
-};
+const LIBC_DEV: Package = Package::pinned(
+    "linux-libc-dev",
+    "pool/main/l/linux/linux-libc-dev_6.1.176-1_amd64.deb",
+    "8bb258735b9dffbb111da778ebdd024750878e435ffd9dfcadcb6762ede6b4cf",
+);
+const DOC: Package = Package::pinned(
+    "linux-doc-6.12",
+    "pool/main/l/linux/linux-doc-6.12_6.12.95-1~bpo12+1_all.deb",
+    "b861f8113661920841cd3b776d62766179a761e3aca75b36b7cdea17d4a701ef",
+);
 /// The configuration and the generated headers that belong to the source.
-const HEADERS: Package = Package {
-    name: "linux-headers-6.12-amd64",
-    path: "pool/main/l/linux/linux-headers-6.12.95+deb12-amd64_6.12.95-1~bpo12+1_amd64.deb",
-    sha256: "4e2a9dcc7c6ac48ec6570957fc17fc7669826159a56a6313bf086ac1acd399dd",
-};
-const SOURCE: Package = Package {
-    name: "linux-source-6.12",
-    path: "pool/main/l/linux/linux-source-6.12_6.12.95-1~bpo12+1_all.deb",
-    sha256: "a7fe4673af74236c99dad9766eca714a198e50a07e5d659e63ec312ae6afccfe",
-};
+const HEADERS: Package = Package::pinned(
+    "linux-headers-6.12-amd64",
+    "pool/main/l/linux/linux-headers-6.12.95+deb12-amd64_6.12.95-1~bpo12+1_amd64.deb",
+    "4e2a9dcc7c6ac48ec6570957fc17fc7669826159a56a6313bf086ac1acd399dd",
+);
+const SOURCE: Package = Package::pinned(
+    "linux-source-6.12",
+    "pool/main/l/linux/linux-source-6.12_6.12.95-1~bpo12+1_all.deb",
+    "a7fe4673af74236c99dad9766eca714a198e50a07e5d659e63ec312ae6afccfe",
+);
 
 /// A kernel of that version with all of its modules, for its description of types.
-const IMAGE: Package = Package {
-    name: "linux-image-6.1.0-50-amd64",
-    path: "pool/main/l/linux-signed-amd64/linux-image-6.1.0-50-amd64_6.1.176-1_amd64.deb",
-    sha256: "7b5597492a0a65aee61985a492e6bcc3f2cde830072a0e3b3d8c7e1b90279bd3",
-};
-
-/// Where packages are fetched from, in this order. The versions are the last of a closed suite, which the archive keeps;
-/// should it be retired, the other two have them.
-const ARCHIVES: [&str; 3] = [
-    "https://deb.debian.org/debian",
-    "https://archive.debian.org/debian",
-    "https://snapshot.debian.org/archive/debian/20261101T000000Z",
-];
-
-/// Downloads one file and checks it: `python3 -c DOWNLOAD TARGET SHA256 URL...`.
-const DOWNLOAD: &str = "\
-import hashlib, shutil, sys, urllib.request
-target, wanted, *urls = sys.argv[1:]
-reasons = []
-for url in urls:
-    try:
-        with urllib.request.urlopen(url, timeout=60) as answer, open(target, 'wb') as file:
-            shutil.copyfileobj(answer, file)
-    except OSError as error:
-        reasons.append(f'{url}: {error}')
-        continue
-    with open(target, 'rb') as file:
-        found = hashlib.file_digest(file, 'sha256').hexdigest()
-    if found == wanted:
-        sys.exit()
-    reasons.append(f'{url}: SHA-256 is {found}')
-sys.exit('\\n'.join(reasons))
-";
+const IMAGE: Package = Package::pinned(
+    "linux-image-6.1.0-50-amd64",
+    "pool/main/l/linux-signed-amd64/linux-image-6.1.0-50-amd64_6.1.176-1_amd64.deb",
+    "7b5597492a0a65aee61985a492e6bcc3f2cde830072a0e3b3d8c7e1b90279bd3",
+);
 
 /// Unpacks the members of a wheel whose names start as given: `python3 -c UNPACK WHEEL TARGET START...`.
 const UNPACK: &str = "\
@@ -144,8 +109,8 @@ pub struct KernelImage {
 /// When it cannot be downloaded or unpacked.
 pub fn kernel_image(cache: &Path) -> Result<KernelImage> {
     fs::create_dir_all(cache).with_context(|| cache.display().to_string())?;
-    let image = package(cache, &IMAGE)?;
-    let unpacked = once(cache, &keyed("vmlinux", IMAGE.sha256), |target| {
+    let image = IMAGE.unpacked(cache)?;
+    let unpacked = once(cache, &keyed("vmlinux", &IMAGE.sha256), |target| {
         let mut unpack = python();
         unpack
             .args(["-c", UNPACK_KERNEL])
@@ -186,9 +151,9 @@ impl Inputs {
         fs::create_dir_all(cache).with_context(|| cache.display().to_string())?;
         let zig = wheel(cache, &ZIG)?;
         let old_zig = wheel(cache, &OLD_ZIG)?;
-        let libc_dev = package(cache, &LIBC_DEV)?;
-        let doc = package(cache, &DOC)?;
-        let headers = package(cache, &HEADERS)?;
+        let libc_dev = LIBC_DEV.unpacked(cache)?;
+        let doc = DOC.unpacked(cache)?;
+        let headers = HEADERS.unpacked(cache)?;
         let generated = headers.join("usr/src/linux-headers-6.12.95+deb12-amd64");
         let source = source(cache, overlay)?;
         let headers_6_1 = once(cache, "linux-6.1", |target| {
@@ -206,24 +171,6 @@ impl Inputs {
             doc.join("usr/share/doc/linux-doc-6.12/html/_sources/userspace-api/ioctl/ioctl-number.rst.txt");
         Ok(Self { zig, old_zig, headers_6_1, headers_6_12, source, generated, block_table })
     }
-}
-
-/// Fills a folder of the cache unless it is there. A rename makes an interrupted run leave nothing that looks complete.
-fn once(cache: &Path, name: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-    let folder = cache.join(name);
-    if !folder.is_dir() {
-        let work = tempfile::tempdir_in(cache)?;
-        let partial = work.path().join("partial");
-        fs::create_dir(&partial)?;
-        fill(&partial).with_context(|| format!("preparing {name}"))?;
-        fs::rename(&partial, &folder).with_context(|| folder.display().to_string())?;
-    }
-    Ok(folder)
-}
-
-/// The hash in a name makes a changed pin fetch anew.
-fn keyed(name: &str, sha256: &str) -> String {
-    format!("{name}-{}", sha256.get(..12).unwrap_or(sha256))
 }
 
 fn wheel(cache: &Path, wheel: &Wheel) -> Result<PathBuf> {
@@ -258,29 +205,13 @@ fn wheel(cache: &Path, wheel: &Wheel) -> Result<PathBuf> {
     Ok(folder.join("ziglang"))
 }
 
-fn download(package: &Package, target: &Path) -> Result<()> {
-    eprintln!("registry: fetching {} from Debian's archive", package.name);
-    let mut download = python();
-    download.args(["-c", DOWNLOAD]).arg(target).arg(package.sha256);
-    download.args(ARCHIVES.map(|archive| format!("{archive}/{}", package.path.replace('+', "%2B"))));
-    succeed(&mut download, "the download")
-}
-
-fn package(cache: &Path, package: &Package) -> Result<PathBuf> {
-    once(cache, &keyed(package.name, package.sha256), |target| {
-        let file = tempfile::NamedTempFile::new_in(cache)?;
-        download(package, file.path())?;
-        succeed(Command::new("dpkg-deb").arg("-x").arg(file.path()).arg(target), "dpkg-deb -x")
-    })
-}
-
 /// The part of the source tree that is read: all headers but other architectures', and the files of `private.tsv`.
 fn source(cache: &Path, overlay: &Overlay) -> Result<PathBuf> {
     let files = overlay.private_files().join("\n");
     // The list decides what is unpacked, so it is part of the key.
-    let key = format!("{}-{}", keyed(SOURCE.name, SOURCE.sha256), fingerprint(&files));
+    let key = format!("{}-{}", keyed(&SOURCE.name, &SOURCE.sha256), fingerprint(&files));
     once(cache, &key, |target| {
-        let unpacked = package(cache, &SOURCE)?;
+        let unpacked = SOURCE.unpacked(cache)?;
         let archive = unpacked.join("usr/src/linux-source-6.12.tar.xz");
         eprintln!("registry: unpacking {}", SOURCE.name);
         let mut unxz = python().args(["-c", UNXZ]).arg(&archive).stdout(Stdio::piped()).spawn()?;
@@ -306,21 +237,6 @@ fn source(cache: &Path, overlay: &Overlay) -> Result<PathBuf> {
     })
 }
 
-/// A short name for a text: FNV-1a.
-fn fingerprint(text: &str) -> String {
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-    format!("{hash:016x}")
-}
-
 fn python() -> Command {
     Command::new("python3")
-}
-
-fn succeed(command: &mut Command, what: &str) -> Result<()> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    let status = command.status().with_context(|| format!("{what}: cannot start {program}"))?;
-    ensure!(status.success(), "{what} failed ({status})");
-    Ok(())
 }
