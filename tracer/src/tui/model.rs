@@ -416,7 +416,9 @@ impl Model {
                 if let (Some(sought), Some(false)) = (self.sought.take(), sheet.found) {
                     self.say(format!("no further row with `{}`", visible(&sought.text)), 0);
                 }
-                let (id, at, top) = (sheet.selected, sheet.cursor.unwrap_or(0), sheet.top);
+                let (at, top) = (sheet.cursor.unwrap_or(0), sheet.top);
+                // At the top it stays there, whatever comes to stand above the row.
+                let id = sheet.selected.filter(|_| at > 0);
                 self.stand(|place| *place = Place { id, at, top, step: 0 });
                 sheet
             }

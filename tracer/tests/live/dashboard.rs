@@ -262,7 +262,15 @@ fn every_number_is_that_of_the_files_and_the_totals() {
     let mut header = String::new();
     let mut view = |key: &str, shows: &str| {
         terminal.tmux(&["send-keys", key]);
-        let screen = terminal.wait_for(shows);
+        // Until as many rows are there as the title says: the size may be news to it.
+        let screen = until(&format!("every row of {shows}"), || {
+            let screen = Some(terminal.screen()).filter(|screen| screen.contains(shows))?;
+            let title = screen.lines().find(|line| line.contains(" of "))?;
+            let rows = numbers(title.split(" of ").nth(1)?).first().copied()?;
+            let shown = screen.lines().skip(6).filter(|line| !line.trim().is_empty()).count() as u64;
+            // The last line has the keys.
+            (shown > rows).then_some(screen)
+        });
         header = screen.lines().nth(1).expect("a second line").to_owned();
         screen
     };

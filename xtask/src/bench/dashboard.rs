@@ -91,6 +91,15 @@ impl Figures {
         Ok(())
     }
 
+    /// All figures, by the rate.
+    pub fn json(&self) -> Value {
+        RATES
+            .iter()
+            .zip(&self.0)
+            .map(|(rate, figures)| (rate.to_string(), Value::from(figures.clone())))
+            .collect()
+    }
+
     /// What it may cost.
     pub fn limits(&self) -> Vec<Limit> {
         let limit = |what: &str, bound, rate, key| Limit {

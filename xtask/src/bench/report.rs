@@ -141,6 +141,7 @@ fn as_json(results: &Results, limits: &[Limit]) -> Value {
         "turns": results.turns,
         "rows": rows.collect::<Vec<_>>(),
         "start_ms": results.start_ms,
+        "dashboard": results.dashboard.json(),
         "binary_bytes": results.binary,
         "limits": limits.collect::<Vec<_>>(),
     })

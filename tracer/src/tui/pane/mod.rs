@@ -58,7 +58,8 @@ impl vt100::Callbacks for Answers {
                 format!("\x1b[{};{}R", row.saturating_add(1), column.saturating_add(1))
             }
             (None, 'c', 0) => "\x1b[?62;22c".to_owned(),
-            (Some(b'>'), 'c', 0) => "\x1b[>0;10;1c".to_owned(),
+            // An xterm that knows places of the mouse beyond column 223.
+            (Some(b'>'), 'c', 0) => "\x1b[>41;280;0c".to_owned(),
             _ => return,
         };
         if self.0.len() < MAX_ANSWERS {

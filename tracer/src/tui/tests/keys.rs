@@ -132,3 +132,20 @@ fn leaving() {
     desk.tell(Msg::Quit);
     assert!(desk.model.quit);
 }
+
+#[test]
+fn the_cursor_keeps_its_row_but_at_the_top() {
+    let mut desk = Desk::empty(80, 24);
+    desk.keys("2");
+    desk.calls(vec![call(0).took(1_000).event()]);
+    desk.calls(vec![call(1).request(TIOCGWINSZ).took(9_000_000).event()]);
+    assert_eq!(
+        (desk.model.sheet.cursor, desk.model.sheet.count),
+        (Some(0), 2),
+        "the largest one is in sight"
+    );
+    desk.keys("j");
+    let chosen = desk.model.sheet.selected;
+    desk.calls(vec![call(2).request(FIONREAD).took(99_000_000).event()]);
+    assert_eq!((desk.model.sheet.cursor, desk.model.sheet.selected), (Some(2), chosen));
+}
