@@ -21,7 +21,7 @@ use super::{
 use crate::{create, host::Fact, raw};
 
 /// A frame is written when it has this many bytes of records.
-const FRAME_BYTES: usize = 1 << 22;
+const FRAME_BYTES: usize = 3 << 20;
 /// A frame is written when its first record is this old: what a killed tracer loses at most.
 const FRAME_AGE: Duration = Duration::from_secs(1);
 /// Paths and answers that each file of a series begins with, at most: as many paths as the kernel side remembers.

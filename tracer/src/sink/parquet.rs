@@ -73,7 +73,7 @@ message call {
 /// Rows of a group. Readers take groups as the unit of parallel work; more of them make a longer list.
 const GROUP_ROWS: usize = 32 * 1024;
 /// Bytes of text that end a group before it has all its rows.
-const GROUP_BYTES: usize = 10 << 20;
+const GROUP_BYTES: usize = 3 << 20;
 const ZSTD_LEVEL: i32 = 3;
 
 /// Writes Parquet.
