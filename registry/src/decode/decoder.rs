@@ -496,20 +496,22 @@ impl<'m> Decoder<'m> {
 
     /// A number of which nothing else says anything.
     fn number_of(&self, plan: &RecordPlan, number: &Number, view: View<'_>) -> Member {
-        let Number { place, name, .. } = *number;
-        let Some(own) = plan.fields.get(place) else {
-            return Member { name, value: Value::Missing, show: Show::Always };
-        };
+        let Number { shown: name, show, .. } = *number;
         let bytes = usize::try_from(number.offset).ok().and_then(|offset| view.bytes.get(offset..));
         let raw = bytes.and_then(|bytes| integer(bytes, number.size, number.big_endian));
-        let (facts, known, width) = (self.planner.facts, &own.plan.known, number.size * 8);
-        let value = match (raw, &own.plan.layout.shape, number.scalar) {
-            (None, ..) => Value::Missing,
-            (Some(raw), _, ScalarKind::Unsigned) if number.bare => Value::Integer(truncated(raw).into()),
-            (Some(raw), Shape::Enumeration(of), _) => scalar::named(facts, of, known, raw, width),
-            (Some(raw), _, kind) => scalar::number(facts, known, kind, raw, width, None),
+        let (Some(raw), Some(own)) = (raw, plan.fields.get(number.place)) else {
+            return Member { name, value: Value::Missing, show };
         };
-        Member { name: own.shown.unwrap_or(name), value, show: own.show }
+        // Most are these, which a way of their own lets the compiler write where they belong.
+        if number.bare && number.scalar == ScalarKind::Unsigned {
+            return Member { name, value: Value::Integer(truncated(raw).into()), show };
+        }
+        let (facts, known, width) = (self.planner.facts, &own.plan.known, number.size * 8);
+        let value = match &own.plan.layout.shape {
+            Shape::Enumeration(of) => scalar::named(facts, of, known, raw, width),
+            _ => scalar::number(facts, known, number.scalar, raw, width, None),
+        };
+        Member { name, value, show }
     }
 
     /// Adds a member, or those of one without a name.

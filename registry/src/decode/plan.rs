@@ -158,6 +158,9 @@ pub struct Number {
     pub place: usize,
     /// Its name in C.
     pub name: Name,
+    /// The name that it is shown by.
+    pub shown: Name,
+    pub show: Show,
     /// Bytes from the record's first.
     pub offset: u64,
     pub size: u64,
@@ -187,8 +190,17 @@ impl Number {
         let bare = matches!(shape, Shape::Scalar(_))
             && (known.kind, known.set, known.max, *size <= 8) == (Kind::Plain, None, false, true);
         let big_endian = is_big_endian(known, scalar, *arch);
-        let (name, offset, scalar) = (field.name, field.offset, scalar.kind());
-        Some(Self { place, name, offset, size: *size, big_endian, scalar, bare })
+        Some(Self {
+            place,
+            name: field.name,
+            shown: own.shown.unwrap_or(field.name),
+            show: own.show,
+            offset: field.offset,
+            size: *size,
+            big_endian,
+            scalar: scalar.kind(),
+            bare,
+        })
     }
 }
 
