@@ -48,6 +48,12 @@ impl Symbols {
         }
     }
 
+    /// Whether the kernel shows us addresses.
+    #[must_use]
+    pub fn readable() -> bool {
+        !Self::default().table().entries.is_empty()
+    }
+
     /// The function that begins at an address.
     pub fn resolve(&mut self, address: u64) -> Option<Symbol> {
         if address == 0 {

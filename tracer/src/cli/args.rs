@@ -8,7 +8,7 @@ use ioctl_trace_ebpf::MAX_CAPTURE;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::{diff, policy, registry, replay::Mode};
+use super::{diff, doctor, policy, registry, replay::Mode};
 use crate::sink::table::SortKey;
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
@@ -209,6 +209,9 @@ pub enum Action {
     /// Make an allow-list of what was recorded: seccomp, SELinux or JSON
     #[command(after_help = policy::HELP)]
     Policy(policy::PolicyArgs),
+    /// Say what this machine lacks for tracing, and what to do about it
+    #[command(after_help = doctor::HELP)]
+    Doctor,
     /// To ask what is known
     #[command(flatten)]
     Ask(registry::Action),
@@ -221,7 +224,7 @@ const LINES: &str = "Lines, as in strace";
 const FILES: &str = "Recordings";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay [OPTIONS] FILE.iotrace\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay [OPTIONS] FILE.iotrace\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE | doctor";
 
 const EXAMPLES: &str = "\
 Examples:

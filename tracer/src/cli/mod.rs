@@ -2,6 +2,7 @@
 
 mod args;
 mod diff;
+mod doctor;
 mod fields;
 mod formats;
 mod info;
@@ -87,6 +88,7 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
         Some(Action::Ask(question)) => registry::run(question, known).map(|()| 0),
         Some(Action::Diff(options)) => diff::run(options, args.color, known),
         Some(Action::Policy(options)) => policy::run(options, known),
+        Some(Action::Doctor) => doctor::run(known, &mut io::stdout().lock()),
         None => match &args.mode {
             Mode::Replay(file) => replay::run(&file.clone(), &args, known),
             Mode::Demo => replay::demo(&args, known),

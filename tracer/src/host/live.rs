@@ -128,7 +128,9 @@ fn search_cgroup(dir: &Path, id: u64, left: &mut usize) -> Option<PathBuf> {
 /// Classes of devices that lie beside others on the same hardware, whose driver is not theirs.
 const BESIDE: [&str; 2] = ["scsi_generic", "bsg"];
 /// So many folders up there may be the device with a driver: a sound device lies on its card, and that on the hardware.
-const MAX_PARENTS: usize = 5;
+const MAX_PARENTS: usize = 6;
+/// Buses of what only lies between: the ports of serial hardware, each with drivers of its own.
+const BETWEEN: [&str; 1] = ["serial-base"];
 const DEVICES: &str = "/sys/devices";
 
 /// The device model's driver if there is one, else the name under which the number was registered.
@@ -143,10 +145,15 @@ fn driver(kind: DeviceKind, major: u32, minor: u32) -> Option<String> {
     {
         return driver(kind, major, minor);
     }
-    let name = |link: &Path| Some(fs::read_link(link).ok()?.file_name()?.to_string_lossy().into_owned());
-    if !name(&node.join("subsystem")).is_some_and(|class| BESIDE.contains(&class.as_str())) {
+    let name = |link: PathBuf| Some(fs::read_link(link).ok()?.file_name()?.to_string_lossy().into_owned());
+    let is_of = |folder: &Path, subsystems: &[&str]| {
+        name(folder.join("subsystem")).is_some_and(|subsystem| subsystems.contains(&subsystem.as_str()))
+    };
+    if !is_of(&node, &BESIDE) {
         let parents = node.ancestors().take_while(|folder| *folder != Path::new(DEVICES)).take(MAX_PARENTS);
-        if let Some(driver) = parents.map(|folder| name(&folder.join("driver"))).find_map(|driver| driver) {
+        let mut drivers =
+            parents.filter(|folder| !is_of(folder, &BETWEEN)).map(|folder| name(folder.join("driver")));
+        if let Some(driver) = drivers.find_map(|driver| driver) {
             return Some(driver);
         }
     }

@@ -1,6 +1,6 @@
 //! What goes wrong is said in one line that names the cause and the remedy, with the right exit code.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 use crate::trace::{exerciser, finish, have_root, ioctl_trace, run, stderr, stdout};
 
@@ -11,6 +11,15 @@ fn failure(args: &[&str]) -> (i32, String) {
     assert_eq!(text.lines().count(), 1, "one line: {text}");
     assert!(text.starts_with("ioctl-trace: "), "{text}");
     (output.status.code().expect("exit code"), text.trim_end().to_owned())
+}
+
+/// The program where anyone can reach it.
+fn reachable() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::Builder::new().prefix("ioctl-trace").tempdir_in("/tmp").expect("directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    let program = dir.path().join("ioctl-trace");
+    fs::copy(env!("CARGO_BIN_EXE_ioctl-trace"), &program).expect("copy");
+    (dir, program)
 }
 
 #[test]
@@ -60,11 +69,7 @@ fn without_privileges() {
     if !have_root() {
         return;
     }
-    // The program where anyone can reach it.
-    let dir = tempfile::Builder::new().prefix("ioctl-trace").tempdir_in("/tmp").expect("directory");
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-    let program = dir.path().join("ioctl-trace");
-    fs::copy(env!("CARGO_BIN_EXE_ioctl-trace"), &program).expect("copy");
+    let (_dir, program) = reachable();
     let mut command = Command::new("setpriv");
     command.args(["--reuid", "65534", "--clear-groups", "--"]).arg(&program).args(["--", "true"]);
     let output = run(command);
@@ -113,4 +118,24 @@ fn a_full_disk_is_told() {
         stderr(&output),
         "ioctl-trace: cannot write the output: No space left on device (os error 28)\n"
     );
+}
+
+#[test]
+fn the_doctor_finds_what_is_missing() {
+    if !have_root() {
+        return;
+    }
+    let output = run(ioctl_trace(["doctor"]));
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(!text.contains("!!") && text.contains("they can be attached"), "{text}");
+    // The same machine without privileges.
+    let mut command = Command::new("setpriv");
+    let (_dir, program) = reachable();
+    command.args(["--reuid", "65534", "--clear-groups", "--"]).arg(program).arg("doctor");
+    let output = run(command);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let wanting: Vec<&str> = text.lines().filter(|line| line.starts_with("!!")).collect();
+    assert!(wanting.len() == 1 && wanting[0].contains("run with sudo, or `setcap"), "{text}");
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use ioctl_registry::Registry;
+use ioctl_registry::{Arch, Registry, Request};
 use serde_json::Value;
 
 use super::{
@@ -182,10 +182,12 @@ fn same_name(ours: &str, theirs: &str) -> bool {
         return true;
     }
     let registry = Registry::builtin();
-    match (registry.find(ours), registry.find(theirs)) {
-        (Some(ours), Some(theirs)) => ours.name() == theirs.name(),
-        _ => false,
-    }
+    // Headers that define what another one has call it by a name of their own.
+    let same = |ours: &Request, theirs: &Request| {
+        ours.name() == theirs.name()
+            || (ours.number(Arch::X86_64) == theirs.number(Arch::X86_64) && ours.arg() == theirs.arg())
+    };
+    registry.find(ours).zip(registry.find(theirs)).is_some_and(|(ours, theirs)| same(ours, theirs))
 }
 
 /// What one call must be by itself: named, its driver as declared, its argument decoded.

@@ -86,7 +86,8 @@ fn script(program: &Path, arguments: &[String]) -> String {
             "mkdir -p '{path}' && mount -t 9p -o ro,cache=loose,trans=virtio,version=9p2000.L,msize=512000 {tag} '{path}'\n"
         )
     };
-    let mut script = mount("workspace", &root);
+    // Without udev there are no nodes that load their modules when they are opened.
+    let mut script = String::from("modprobe -a loop tun\n") + &mount("workspace", &root);
     if !target.starts_with(&root) {
         script += &mount("target", &target);
     }

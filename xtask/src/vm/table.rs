@@ -24,7 +24,7 @@ pub fn write(scenarios: &[Scenario], outcomes: &[Outcome]) -> Result<()> {
 
 fn text(scenarios: &[Scenario], outcomes: &[Outcome]) -> String {
     let releases: BTreeSet<&str> = outcomes.iter().map(|outcome| outcome.release.as_str()).collect();
-    let releases: Vec<&str> = releases.into_iter().collect();
+    let releases: Vec<&str> = releases.into_iter().filter(|release| !release.is_empty()).collect();
     let date = sh::output_of("date", &["-u", "+%Y-%m-%d"]).unwrap_or_default();
     let mut totals = Totals::default();
     for outcome in outcomes {
