@@ -8,6 +8,7 @@ use std::{
 };
 
 use ioctl_trace_ebpf::COMM_LEN;
+use nix::unistd::geteuid;
 
 /// `CAP_SYS_ADMIN`, which stands for the two below on kernels before 5.8 and still grants everything.
 const CAP_SYS_ADMIN: u64 = 21;
@@ -23,6 +24,19 @@ pub fn may_trace() -> bool {
     };
     let has = |cap: u64| caps & (1 << cap) != 0;
     has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON))
+}
+
+/// The user behind sudo, if there is one and it is not root.
+#[must_use]
+pub fn behind_sudo() -> Option<u32> {
+    let uid = std::env::var("SUDO_UID").ok().filter(|_| geteuid().is_root())?;
+    uid.parse().ok().filter(|uid| *uid != 0)
+}
+
+/// Whether files of this user can be trusted: root's, ours, and those of the user behind sudo.
+#[must_use]
+pub fn is_trusted(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw() || behind_sudo() == Some(uid)
 }
 
 /// The value of a line `Name:\tvalue` of a `status` file.

@@ -19,7 +19,7 @@ use ioctl_trace_ebpf::{
 };
 use nix::{
     sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr},
-    unistd::{Gid, Uid, setgid, setgroups, setsid, setuid},
+    unistd::{Gid, Uid, setfsgid, setfsuid, setgid, setgroups, setsid, setuid},
 };
 
 /// Types made of integers only, `repr(C)` and without padding: any bytes are a value, and every byte is initialised.
@@ -77,6 +77,26 @@ pub fn read<T: Plain>(bytes: &[u8]) -> Option<T> {
 pub fn bytes_of<T: Plain>(value: &T) -> Vec<u8> {
     // SAFETY: every byte of a `Plain` type is initialised; the slice lives as long as `value`.
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(value).cast::<u8>(), size_of::<T>()) }.to_vec()
+}
+
+/// Gives the calling thread the rights that a user has for files, and no more; other threads keep theirs.
+///
+/// # Errors
+/// When the system does not.
+pub fn limit_thread_to(uid: Uid, gid: Gid, groups: &[Gid]) -> io::Result<()> {
+    let groups: Vec<libc::gid_t> = groups.iter().map(|gid| gid.as_raw()).collect();
+    // SAFETY: the kernel reads as many ids as it is told are there. libc's function would change every thread.
+    if unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    setfsgid(gid);
+    setfsuid(uid);
+    // These two report no errors, but what was before.
+    if setfsuid(uid) == uid && setfsgid(gid) == gid {
+        Ok(())
+    } else {
+        Err(io::Error::other("cannot take the rights of the user behind sudo"))
+    }
 }
 
 /// Makes a command run under other ids. Supplementary groups are set too: they often are what opens a device.

@@ -191,7 +191,7 @@ impl Writer {
     fn rotate(&mut self) -> io::Result<()> {
         self.meta.part += 1;
         if let Some(gone) = self.rotation.keep.and_then(|keep| self.meta.part.checked_sub(keep)) {
-            match std::fs::remove_file(part(&self.path, gone, &self.rotation)) {
+            match create::remove(&part(&self.path, gone, &self.rotation)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }

@@ -135,39 +135,55 @@ fn devices_and_descriptors_are_files_too() {
 }
 
 #[test]
-fn links_of_others_are_not_followed() {
+fn nothing_is_written_through_links_or_into_files_of_others() {
     if !have_root() {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
     let (victim, link) = (dir.path().join("victim"), dir.path().join("calls.txt"));
     fs::write(&victim, "precious").expect("a file");
-    fs::set_permissions(&victim, fs::Permissions::from_mode(0o644)).expect("permissions");
     symlink(&victim, &link).expect("a link");
-    std::os::unix::fs::lchown(&link, Some(65_534), None).expect("an owner");
-    let output = trace(dir.path(), &["calls.txt"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("it is a symbolic link of another user (65534)"), "{}", stderr(&output));
-    assert_eq!(fs::read_to_string(&victim).expect("a file"), "precious");
-    std::os::unix::fs::lchown(&link, Some(0), None).expect("an owner");
+    let refused = |says: &str| {
+        let output = trace(dir.path(), &["calls.txt"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(says), "{}", stderr(&output));
+        assert_eq!(fs::read_to_string(&victim).expect("a file"), "precious");
+    };
+    refused("it is a symbolic link: name the file that it leads to");
+    fs::remove_file(&link).expect("removed");
+    fs::hard_link(&victim, &link).expect("a second name");
+    std::os::unix::fs::chown(&victim, Some(65_534), None).expect("an owner");
+    refused("it belongs to another user (65534)");
+    std::os::unix::fs::chown(&victim, Some(0), None).expect("an owner");
     assert!(trace(dir.path(), &["calls.txt"]).status.success());
     assert!(fs::read_to_string(&victim).expect("a file").contains("ioctl("));
 }
 
 #[test]
-fn files_belong_to_the_user_behind_sudo() {
+fn files_are_written_with_the_rights_of_the_user_behind_sudo() {
     if !have_root() {
         return;
     }
     let dir = tempfile::tempdir().expect("a directory");
-    let (new, old) = (dir.path().join("new.iotrace"), dir.path().join("old.txt"));
-    fs::write(&old, "root's").expect("a file");
-    let mut command = ioctl_trace(["-q", "-u", "root", "-o"]);
-    command.arg(&new).arg("-o").arg(&old).args(["--", "true"]);
-    command.env("SUDO_UID", "65534").env("SUDO_GID", "65534");
-    let output = run(command.stdin(Stdio::null()));
+    let (theirs, roots) = (dir.path().join("new.iotrace"), dir.path().join("old.txt"));
+    fs::write(&roots, "root's").expect("a file");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("permissions");
+    let trace = |path: &Path| {
+        let mut command = ioctl_trace(["-q", "-u", "root", "-o"]);
+        command.arg(path).args(["--", "true"]).env("SUDO_UID", "65534").env("SUDO_GID", "65534");
+        run(command.stdin(Stdio::null()))
+    };
+    let output = trace(&theirs);
     assert!(output.status.success(), "{}", stderr(&output));
-    let owner = |path| fs::metadata(path).expect("a file").uid();
-    assert_eq!((owner(&new), owner(&old)), (65_534, 0));
-    assert_eq!(fs::metadata(&new).expect("a file").permissions().mode() & 0o777, 0o600);
+    let known = fs::metadata(&theirs).expect("a file");
+    assert_eq!((known.uid(), known.permissions().mode() & 0o777), (65_534, 0o600));
+    let output = trace(&roots);
+    assert!(
+        stderr(&output).contains("user 65534, who called sudo, may not write there"),
+        "{}",
+        stderr(&output)
+    );
+    assert_eq!(fs::read_to_string(&roots).expect("a file"), "root's");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    assert_eq!(trace(&dir.path().join("more.txt")).status.code(), Some(1), "it is root's folder");
 }

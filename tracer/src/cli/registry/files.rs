@@ -3,13 +3,17 @@
 use std::{
     collections::BTreeSet,
     env, fs,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use ioctl_registry::{Registry, vendor::Mistake};
 use nix::unistd::{User, geteuid};
 
-use crate::cli::{run::Failure, say};
+use crate::{
+    cli::{run::Failure, say},
+    process,
+};
 
 /// Where files lie in a user's configuration.
 const FOLDER: &str = "ioctl-trace/registry";
@@ -19,7 +23,22 @@ const FOLDER: &str = "ioctl-trace/registry";
 /// # Errors
 /// Mistakes in a file that was asked for. One that loads by itself is left out with a warning.
 pub fn open(asked_for: &[PathBuf]) -> Result<&'static Registry, Failure> {
-    let own = own_files(&folders());
+    for path in asked_for {
+        if let Some(uid) = stranger(path) {
+            let path = path.display();
+            return Err(Failure::Usage(format!(
+                "`{path}` belongs to another user ({uid}): copy it, or chown it"
+            )));
+        }
+    }
+    let mut own = own_files(&folders());
+    own.retain(|path| match stranger(path) {
+        Some(uid) => {
+            say(&format!("left out: `{}` belongs to another user ({uid})", path.display()));
+            false
+        }
+        None => true,
+    });
     if asked_for.is_empty() && own.is_empty() {
         return Ok(Registry::builtin());
     }
@@ -37,6 +56,12 @@ pub fn open(asked_for: &[PathBuf]) -> Result<&'static Registry, Failure> {
             Err(Failure::Usage(last.to_string()))
         }
     }
+}
+
+/// Whose a file is, if not root's, ours or that of the user behind sudo: it could give requests names that mislead.
+fn stranger(path: &Path) -> Option<u32> {
+    let owner = fs::metadata(path).ok()?.uid();
+    (!process::is_trusted(owner)).then_some(owner)
 }
 
 /// A registry with all files; one that was asked for and lies in the configuration is read once.
