@@ -81,6 +81,10 @@ pub mod call_flags {
     pub const INCOMPLETE: u16 = 32;
     /// What the call was given could be read only when it had returned; the kernel may have changed it meanwhile.
     pub const INPUT_LATE: u16 = 64;
+    /// In recordings: the argument was left out.
+    pub const REDACTED: u16 = 128;
+    /// On the user side: text of the argument is not shown.
+    pub const TEXT_REDACTED: u16 = 256;
 }
 
 /// Flags of a [`FileRecord`].

@@ -14,6 +14,7 @@ use crate::{
     host::Host,
     memory::Image,
     process, raw,
+    redact::Redaction,
     wire::{self, FileRef, Record, Segment, Segments},
 };
 
@@ -211,6 +212,7 @@ impl Assembler {
             input_lost,
             input_late: has(call_flags::INPUT_LATE),
             incomplete: has(call_flags::INCOMPLETE),
+            redaction: Redaction::of(flags),
         }
     }
 

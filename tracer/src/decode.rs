@@ -7,6 +7,7 @@ use ioctl_registry::{Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, 
 use crate::{
     event::{self, Call, Device, Event, File},
     host::Host,
+    redact::{self, Redaction},
     stack::Frame,
     symbols::Symbol,
 };
@@ -105,6 +106,15 @@ impl Decoder {
     /// to show.
     #[must_use]
     pub fn arguments(&self, event: &Event) -> (Option<Value>, Option<Value>) {
+        let (before, after) = match event.call.data.redaction {
+            Redaction::All => return (None, None),
+            Redaction::Nothing => return self.whole_arguments(event),
+            Redaction::Text => self.whole_arguments(event),
+        };
+        (before.map(redact::without_text), after.map(redact::without_text))
+    }
+
+    fn whole_arguments(&self, event: &Event) -> (Option<Value>, Option<Value>) {
         let call = &event.call;
         match event.request.named() {
             [] => exchanged(call, |memory, when| {

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use ioctl_registry::{Arch, DeviceKind, Direction, Encoding, Lookup, Request};
 
-use crate::memory::Image;
+use crate::{memory::Image, redact::Redaction};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +189,8 @@ pub struct Data {
     pub input_late: bool,
     /// There were more pointers than are followed.
     pub incomplete: bool,
+    /// What was left out on purpose.
+    pub redaction: Redaction,
 }
 
 impl Call {
@@ -196,6 +198,12 @@ impl Call {
     #[must_use]
     pub const fn arch(&self) -> Arch {
         self.arch
+    }
+
+    /// The third argument, unless it was left out.
+    #[must_use]
+    pub fn shown_arg(&self) -> Option<u64> {
+        (self.data.redaction != Redaction::All).then_some(self.arg)
     }
 }
 
@@ -282,6 +290,8 @@ impl Event {
             (data.output.truncated, "output truncated"),
             (data.output.unreadable, "output not readable as a whole"),
             (data.incomplete, "not all pointers followed"),
+            (data.redaction == Redaction::All, "argument redacted"),
+            (data.redaction == Redaction::Text, "text redacted"),
         ];
         notes.extend(of_data.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note));
         if let Some(file) = self.call.target.file() {

@@ -283,7 +283,7 @@ impl FieldId {
             Self::Size => FieldValue::Integer(encoding().size.into()),
             Self::Family => texts(event, ioctl_registry::Request::family),
             Self::Header => texts(event, ioctl_registry::Request::header),
-            Self::Arg => FieldValue::Integer(call.arg.into()),
+            Self::Arg => FieldValue::number(call.shown_arg()),
             Self::Argument => {
                 let (before, after) = decoder.arguments(event);
                 FieldValue::value(after.or(before))

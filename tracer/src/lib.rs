@@ -28,6 +28,7 @@ pub mod policy;
 pub mod process;
 mod raw;
 pub mod recording;
+pub mod redact;
 pub mod replay;
 pub mod select;
 pub mod session;

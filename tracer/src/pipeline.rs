@@ -19,6 +19,7 @@ use crate::{
     event::Event,
     filter::Filter,
     recording::{Tap, Writer},
+    redact::Redaction,
     select::Selection,
     sink::Sink,
     source::{Batch, Source},
@@ -68,6 +69,8 @@ pub struct Stage {
     pub filter: Option<Filter>,
     /// When the calls began that the user wants to see.
     pub window: Window,
+    /// What nobody is to see of them, whatever they are written to.
+    pub redaction: Redaction,
     /// Where it goes.
     pub sinks: Vec<Box<dyn Sink>>,
     /// Keeps the records themselves.
@@ -106,7 +109,9 @@ impl Stage {
     /// The first output that cannot be written.
     pub fn batch(&mut self, batch: &Batch, notify: &dyn Fn(News)) -> io::Result<()> {
         let mut ended = false;
+        let mut room = Vec::new();
         for record in batch.records() {
+            let Some(record) = self.redaction.record(record, &mut room) else { continue };
             match self.assembler.record(record, self.decoder.host()) {
                 Assembled::Call(call) => {
                     self.progress.received.fetch_add(1, Ordering::Relaxed);
@@ -352,6 +357,7 @@ mod tests {
                 .expect("selection"),
             filter: None,
             window: Window::default(),
+            redaction: Redaction::default(),
             recorder: None,
             tap: None,
             sinks: vec![Box::new(sink)],

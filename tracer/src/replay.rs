@@ -18,6 +18,7 @@ use crate::{
     host::RecordedHost,
     pipeline::{End, Pipeline, Progress, Stage, Window},
     recording::{Closing, Reader, Tap},
+    redact::Redaction,
     select::Selection,
     sink::Sink,
     source::{Batch, Source, paced::Paced},
@@ -33,6 +34,8 @@ pub struct Plan {
     pub filter: Option<Filter>,
     /// When they began.
     pub window: Window,
+    /// What is left out of them.
+    pub redaction: Redaction,
     /// How many times faster than it was; `None` for at once.
     pub speed: Option<f64>,
     /// Whoever sets it ends the replay wherever it is.
@@ -72,6 +75,7 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
         selection: plan.selection,
         filter: plan.filter,
         window: plan.window,
+        redaction: plan.redaction,
         sinks: plan.sinks,
         recorder: None,
         tap: plan.tap,

@@ -29,6 +29,7 @@ use crate::{
     pipeline::{End, News, Pipeline, Progress, Stage, Window},
     process,
     recording::{self, Closing, Tap, Writer},
+    redact::Redaction,
     select::Selection,
     sink::{Sink, summary::Summary},
     source::{
@@ -50,6 +51,8 @@ pub struct Plan {
     pub selection: Selection,
     /// The calls that are wanted; `None` for all of them.
     pub filter: Option<Filter>,
+    /// What is left out of calls.
+    pub redaction: Redaction,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
     /// Keeps the records themselves.
@@ -198,6 +201,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
         selection: std::mem::take(&mut plan.selection),
         filter: plan.filter.take(),
         window: Window::default(),
+        redaction: plan.redaction,
         recorder: plan.recorder.take(),
         tap: plan.tap.take(),
         sinks: std::mem::take(&mut plan.sinks),
@@ -392,7 +396,8 @@ impl Control<'_> {
         let Ok(accounts) = self.live.accounts() else { return };
         let targets = self.plan.setup.wanted.pids.is_some().then(|| self.live.targets().len());
         // A watcher that does not keep up sees the next one.
-        let in_flight = self.live.in_flight();
+        let redacted = |(tid, call)| (tid, self.plan.redaction.in_flight(call));
+        let in_flight = self.live.in_flight().into_iter().map(redacted).collect();
         let _ = watcher.try_send(Status { accounts, targets, in_flight, exit });
     }
 }

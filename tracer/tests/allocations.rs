@@ -18,6 +18,7 @@ use ioctl_trace::{
     host::LiveHost,
     pipeline::{Stage, Window},
     recording::{Meta, Rotation, Writer},
+    redact::Redaction,
     select::Selection,
     sink::{
         Sink,
@@ -103,6 +104,7 @@ fn stage(sinks: Vec<Box<dyn Sink>>) -> Stage {
         selection: Selection::parse(Some("@tty,FIONREAD"), registry).expect("a selection"),
         filter: None,
         window: Window::default(),
+        redaction: Redaction::default(),
         sinks,
         recorder: None,
         tap: None,

@@ -9,7 +9,7 @@ use ioctl_trace_ebpf::MAX_CAPTURE;
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
 use super::{diff, doctor, policy, registry, replay::Mode};
-use crate::sink::table::SortKey;
+use crate::{redact::Redaction, sink::table::SortKey};
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
 ///
@@ -143,6 +143,10 @@ pub struct Args {
     #[arg(long, help_heading = LINES)]
     pub kernel_stack: bool,
 
+    /// Leave arguments out of all that is shown and written; with =strings only text, and bytes that may hold some
+    #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all", help_heading = OUTPUT)]
+    pub redact: Option<Redact>,
+
     /// Memory of each call's input, and of its output, that is read at most (up to 64K); 0 reads none
     #[arg(long, value_name = "SIZE", default_value = "4K", value_parser = parse_capture, help_heading = OUTPUT)]
     pub max_bytes: u32,
@@ -217,6 +221,18 @@ pub enum Action {
     Ask(registry::Action),
 }
 
+impl Args {
+    /// What is left out of calls.
+    #[must_use]
+    pub fn redaction(&self) -> Redaction {
+        match self.redact {
+            None => Redaction::Nothing,
+            Some(Redact::Strings) => Redaction::Text,
+            Some(Redact::All) => Redaction::All,
+        }
+    }
+}
+
 const WHOM: &str = "Whom to trace (conditions of different kinds must all hold)";
 const WHAT: &str = "What to trace";
 const OUTPUT: &str = "Output";
@@ -278,6 +294,15 @@ pub enum Constants {
     Abbrev,
     /// Numbers and names
     Verbose,
+}
+
+/// What is left out of arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Redact {
+    /// Everything
+    All,
+    /// Text, and bytes that may hold some
+    Strings,
 }
 
 /// What totals are sorted by. Those that strace has mean what they mean there.

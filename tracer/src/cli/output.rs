@@ -11,13 +11,14 @@ use ioctl_registry::Xlat;
 use super::{
     args::{Args, Color, Constants, Format, Sort},
     formats::{Named, by_name, endings},
-    replay::Mode,
+    replay::{Mode, TEXT_IN_RECORDING},
     run::Failure,
 };
 use crate::{
     clock::WallClock,
     create,
     recording::{Meta, Rotation, Writer},
+    redact::Redaction,
     sink::{
         Sink,
         csv::Csv,
@@ -173,9 +174,13 @@ fn open(target: &Target<'_>, style: TextStyle, clock: &WallClock) -> Result<Box<
 #[must_use]
 pub fn opener(args: &Args, clock: &WallClock, meta: Meta) -> tui::Outputs {
     let (style, clock) = (style(args, false), clock.clone());
+    let redaction = args.redaction();
     Box::new(move |path| {
         let (named, compression) = by_name(path);
         let format = match named {
+            Named::As(Format::Recording) if redaction == Redaction::Text => {
+                return Err(TEXT_IN_RECORDING.to_owned());
+            }
             Named::As(Format::Recording) => {
                 let writer = Writer::create(path, meta.clone(), Rotation::default());
                 return writer

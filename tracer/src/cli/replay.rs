@@ -21,6 +21,7 @@ use crate::{
     clock::WallClock,
     pipeline::{End, Window},
     recording::{Meta, Reader, Rotation, Writer},
+    redact::Redaction,
     replay::{self, Plan},
     select::Selection,
     totals::Human,
@@ -54,6 +55,8 @@ pub enum Mode {
 
 /// The recording that is built in, which `cargo xtask demo` makes.
 const DEMO: &[u8] = include_bytes!("demo.iotrace");
+/// Why text cannot be left out of a recording.
+pub const TEXT_IN_RECORDING: &str = "a recording holds bytes, which cannot be told from text yet: use --redact, or --redact=strings with `replay`";
 /// The argument of `replay`.
 const FILE: &str = "recording";
 /// Options that are about tracing alone, by their ids.
@@ -196,6 +199,9 @@ pub fn recorder(args: &Args, registry: &Registry, clock: &WallClock) -> Result<O
             "standard output is one file: leave out --rotate-size and --rotate-time".to_owned(),
         ));
     }
+    if args.redaction() == Redaction::Text {
+        return Err(Failure::Usage(TEXT_IN_RECORDING.to_owned()));
+    }
     let meta = Meta::here(registry, clock);
     let writer =
         if file.stdout { Writer::to_stdout(meta) } else { Writer::create(file.path, meta, rotation) };
@@ -267,7 +273,17 @@ fn play(
     let stop = Arc::default();
     // Nobody watches the others.
     let speed = args.speed.or(pace.filter(|_| dashboard));
-    let plan = Plan { registry, selection, filter, window, speed, stop, sinks, tap: None };
+    let plan = Plan {
+        registry,
+        selection,
+        filter,
+        window,
+        redaction: args.redaction(),
+        speed,
+        stop,
+        sinks,
+        tap: None,
+    };
     let report = if dashboard {
         let looks = tui::Looks::load(output::colored(args.color, true)).map_err(Failure::Usage)?;
         let outputs = output::opener(args, &clock, reader.meta().clone());

@@ -18,6 +18,7 @@ use crate::{
     pipeline::End,
     process,
     recording::Meta,
+    redact::Redaction,
     select::Selection,
     session::{self, Plan, Report, Stop},
     source::live::{MAX_CGROUPS, Requests, Setup, Wanted},
@@ -82,7 +83,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         setup: Setup {
             wanted,
             summary_only,
-            max_bytes: if copies { args.max_bytes } else { 0 },
+            max_bytes: if copies && args.redaction() != Redaction::All { args.max_bytes } else { 0 },
             user_stack: args.stack > 0,
             kernel_stack: args.kernel_stack,
             buffer_bytes: args.buffer,
@@ -91,6 +92,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         command,
         selection,
         filter,
+        redaction: args.redaction(),
         sinks,
         recorder,
         tap: None,
@@ -137,8 +139,17 @@ pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>
             "`kernel_stack` is known with --kernel-stack only: add it",
         ),
     ];
+    let of_argument = [FieldId::Arg, FieldId::Argument, FieldId::In, FieldId::Out, FieldId::Fds];
+    let redacted = args.redaction() == Redaction::All;
+    let missing = missing.into_iter().chain(of_argument.map(|field| {
+        (
+            field,
+            redacted,
+            "what --redact leaves out cannot be asked for: filter without `arg`, `in`, `out` and `fds`",
+        )
+    }));
     let needs = |field| all.as_ref().is_some_and(|filter| filter.uses(field));
-    match missing.into_iter().find(|(field, missing, _)| *missing && needs(*field)) {
+    match { missing }.find(|(field, missing, _)| *missing && needs(*field)) {
         Some((_, _, remedy)) => Err(Failure::Usage(format!("--filter: {remedy}"))),
         None => Ok(all),
     }

@@ -11,7 +11,7 @@ use ioctl_registry::Value;
 
 use super::{
     Sink,
-    facts::{Facts, write_json},
+    facts::{Facts, Hex, write_json},
     out::Output,
 };
 use crate::{
@@ -112,7 +112,7 @@ impl<W: Output> Sink for Csv<W> {
         row.plain(request.nr);
         row.plain(request.size);
         row.text(request.family.map(str::as_bytes));
-        row.plain(format_args!("{:#x}", call.arg));
+        row.known(call.shown_arg().map(Hex));
         row.json(facts.before)?;
         row.json(facts.after)?;
         row.known(call.outcome.value());

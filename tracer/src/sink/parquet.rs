@@ -54,7 +54,7 @@ message call {
     required int32 request_nr (INTEGER(8, false));
     required int32 request_size (INTEGER(16, false));
     optional binary request_family (STRING);
-    required int64 arg (INTEGER(64, false));
+    optional int64 arg (INTEGER(64, false));
     optional binary in_json (STRING);
     optional binary out_json (STRING);
     required group in_fields (MAP) {
@@ -137,7 +137,7 @@ impl<W: Output> Parquet<W> {
         columns.request_nr.add(Some(request.nr.into()));
         columns.request_size.add(Some(request.size.into()));
         columns.request_family.text(request.family.map(str::as_bytes));
-        columns.arg.add(Some(call.arg.cast_signed()));
+        columns.arg.add(call.shown_arg().map(u64::cast_signed));
         json(&mut columns.in_json, &mut self.json, facts.before.as_ref())?;
         json(&mut columns.out_json, &mut self.json, facts.after.as_ref())?;
         map(&mut columns.in_keys, &mut columns.in_values, facts.before.as_ref());

@@ -31,6 +31,7 @@ use crate::{
     event::Event,
     host::LiveHost,
     process::comm_bytes,
+    redact::Redaction,
     source::{Batch, Source, scripted::Scripted},
 };
 
@@ -129,7 +130,16 @@ fn written<S: Sink>(make: impl FnOnce(Shared) -> S) -> String {
 }
 
 /// Writes any script to a sink.
-fn written_of<S: Sink>(mut script: Scripted, make: impl FnOnce(Shared) -> S) -> Vec<u8> {
+fn written_of<S: Sink>(script: Scripted, make: impl FnOnce(Shared) -> S) -> Vec<u8> {
+    written_without(Redaction::Nothing, script, make)
+}
+
+/// Writes any script to a sink, and leaves something out.
+fn written_without<S: Sink>(
+    redaction: Redaction,
+    mut script: Scripted,
+    make: impl FnOnce(Shared) -> S,
+) -> Vec<u8> {
     let (mut batch, mut assembler) = (Batch::default(), Assembler::default());
     // Nothing of this machine: a symbol or driver found here would differ elsewhere.
     let mut decoder = Decoder::new(Registry::builtin(), Detail::AsNeeded, Box::new(LiveHost::default()));
@@ -138,7 +148,9 @@ fn written_of<S: Sink>(mut script: Scripted, make: impl FnOnce(Shared) -> S) -> 
     loop {
         batch.clear();
         let more = script.read(&mut batch, Duration::ZERO);
+        let mut room = Vec::new();
         for record in batch.records() {
+            let Some(record) = redaction.record(record, &mut room) else { continue };
             if let Assembled::Call(call) = assembler.record(record, decoder.host()) {
                 let event: Event = decoder.call(call);
                 sink.event(&event, &mut decoder).expect("written");
@@ -175,6 +187,30 @@ fn lines_with_every_option() {
     let first = |time| lines(style(time)).lines().take(2).collect::<Vec<_>>().join("\n");
     let all = [TimeStyle::Seconds, TimeStyle::Micros, TimeStyle::Epoch, TimeStyle::Relative].map(first);
     insta::assert_snapshot!(all.join("\n"));
+}
+
+#[test]
+fn arguments_are_left_out() {
+    let text = |redaction| {
+        let bytes = written_without(redaction, script(), |out| Text::new(out, TextStyle::default(), clock()));
+        let text = String::from_utf8(bytes).expect("utf-8");
+        // The calls whose memory is known.
+        text.lines().skip(7).map(|line| format!("{line}\n")).collect::<String>()
+    };
+    insta::assert_snapshot!(text(Redaction::All));
+    insta::assert_snapshot!(text(Redaction::Text));
+    let outputs: [fn(Redaction) -> Vec<u8>; 4] = [
+        |what| written_without(what, script(), |out| Jsonl::new(out, clock())),
+        |what| written_without(what, script(), |out| Csv::new(out, clock()).expect("written")),
+        |what| written_without(what, script(), |out| Parquet::new(out, clock()).expect("written")),
+        |what| written_without(what, script(), |out| Perfetto::new(out, clock())),
+    ];
+    for written in outputs {
+        let has = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+        let all = written(Redaction::All);
+        assert!(has(&all, b"argument redacted") && !has(&all, b"ws_row") && !has(&all, b"7ffe00001000"));
+        assert!(has(&written(Redaction::Text), b"text redacted"));
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::{
     errno,
     escape::write_escaped,
     event::{Call, Event, File, Outcome, Target},
+    redact::MARK,
 };
 
 /// How the time of a call is written.
@@ -165,7 +166,11 @@ impl<W: Output> Text<W> {
         let none = !names.is_empty() && names.iter().all(|named| named.arg() == Arg::None);
         let exchange = Value::exchange(before, after);
         let Some(left) = exchange.left else {
-            return if none { Ok(()) } else { write!(self.line, ", {:#x}", Hex(call.arg)) };
+            return match call.shown_arg() {
+                _ if none => Ok(()),
+                None => write!(self.line, ", {MARK}"),
+                Some(arg) => write!(self.line, ", {:#x}", Hex(arg)),
+            };
         };
         let descriptors = |fd| described(call, fd);
         let mut style = self.style.values.style();

@@ -17,6 +17,7 @@ mod lifecycle;
 mod pane;
 mod recording;
 mod recordings;
+mod redact;
 mod select;
 mod stacks;
 mod terminal;

@@ -178,7 +178,7 @@ impl<W> Perfetto<W> {
             }
         }
         all.push(self.annotation("request", Content::Text(facts.request.hex.to_string())));
-        all.push(self.annotation("arg", Content::Pointer(call.arg)));
+        all.extend(call.shown_arg().map(|arg| self.annotation("arg", Content::Pointer(arg))));
         for (name, value) in [("in", &facts.before), ("out", &facts.after)] {
             if let Some(value) = value {
                 all.extend(self.value(Some(name), value));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ioctl_registry::Memory as _;
 
-use crate::{event::Data, memory::Image};
+use crate::{event::Data, memory::Image, redact::Redaction};
 
 /// A byte of a dump.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub struct Row {
 /// Rows of so many bytes around some, as many as there is room for; the first ones if none are given.
 #[must_use]
 pub fn rows(data: &Data, around: Option<&Range<u64>>, per_row: usize, count: usize) -> Vec<Row> {
+    if data.redaction != Redaction::Nothing {
+        return Vec::new();
+    }
     let pieces = pieces(data);
     let within = |piece: &&Range<u64>| around.is_some_and(|around| piece.contains(&around.start));
     let Some(piece) = pieces.iter().find(within).or_else(|| pieces.first()) else { return Vec::new() };

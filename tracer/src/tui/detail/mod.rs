@@ -21,6 +21,7 @@ use crate::{
     errno,
     escape::{escaped, visible},
     event::{Event, Outcome},
+    redact::MARK,
     totals::Human,
 };
 use tree::{Node, Spot, Walk};
@@ -123,8 +124,8 @@ impl Page {
         } else {
             lines.push(Line::Fact {
                 name: "argument",
-                value: format!("{:#x}", event.call.arg),
-                filter: Some(format!("arg == {:#x}", event.call.arg)),
+                value: event.call.shown_arg().map_or(MARK.to_owned(), |arg| format!("{arg:#x}")),
+                filter: event.call.shown_arg().map(|arg| format!("arg == {arg:#x}")),
             });
         }
         facts(&mut lines, &event, decoder, clock);
