@@ -25,6 +25,7 @@ pub mod memory;
 pub mod pipeline;
 pub mod plan;
 pub mod policy;
+pub mod privilege;
 pub mod process;
 mod raw;
 pub mod recording;

@@ -18,6 +18,7 @@ use crate::{
     decode::Decoder,
     event::Event,
     filter::Filter,
+    privilege::{self, Duty},
     recording::{Tap, Writer},
     redact::Redaction,
     select::Selection,
@@ -226,10 +227,12 @@ impl Pipeline {
         let (used, recycled) = sync_channel::<Batch>(QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = Arc::clone(&stop);
-        let reader = Builder::new()
-            .name("reader".into())
-            .spawn(move || read_all(source.as_mut(), &batches, &recycled, &stopping))?;
+        let reader = Builder::new().name("reader".into()).spawn(move || {
+            privilege::keep(Duty::Read);
+            read_all(source.as_mut(), &batches, &recycled, &stopping);
+        })?;
         let writer = Builder::new().name("writer".into()).spawn(move || {
+            privilege::keep(Duty::Write);
             let end = write_all(&mut stage, &incoming, &used, notify.as_ref());
             // Without a receiver the reader ends too.
             drop(incoming);

@@ -18,7 +18,7 @@ const CAP_BPF: u64 = 39;
 /// Whether our capabilities suffice for loading and attaching tracing programs.
 #[must_use]
 pub fn may_trace() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let Some(caps) = status_field(&status, "CapEff").and_then(|v| u64::from_str_radix(v, 16).ok()) else {
         return true;
     };

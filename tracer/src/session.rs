@@ -27,6 +27,7 @@ use crate::{
     filter::Filter,
     host::{Host, LiveHost, Remembering},
     pipeline::{End, News, Pipeline, Progress, Stage, Window},
+    privilege::{self, Duty},
     process,
     recording::{self, Closing, Tap, Writer},
     redact::Redaction,
@@ -228,6 +229,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
             {
                 log::warn!("32-bit programs cannot be watched: {error}");
             }
+            privilege::keep(Duty::Watch);
             if let Some(attached) = plan.attached.take() {
                 attached();
             }

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     clock::WallClock,
     pipeline::{End, Window},
+    privilege::{self, Duty},
     recording::{Meta, Reader, Rotation, Writer},
     redact::Redaction,
     replay::{self, Plan},
@@ -246,6 +247,7 @@ fn play(
     args: &Args,
     registry: &'static Registry,
 ) -> Result<u8, Failure> {
+    privilege::keep(Duty::Replay);
     if output::targets(args)?.iter().any(|target| target.format == Format::Recording) {
         return Err(Failure::Usage(
             "a recording is played into other formats: -o FILE.jsonl and the like".to_owned(),

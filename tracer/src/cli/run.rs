@@ -16,6 +16,7 @@ use crate::{
     field::FieldId,
     filter::{Filter, FilterError},
     pipeline::End,
+    privilege::{self, Duty},
     process,
     recording::Meta,
     redact::Redaction,
@@ -48,6 +49,7 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// # Errors
 /// Bad usage, or why tracing failed.
 pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
+    privilege::keep(Duty::Start);
     let selection = Selection::parse(args.requests.iter().map(String::as_str), registry)
         .map_err(|e| Failure::Usage(e.to_string()))?;
     let filter = filter(&args, registry)?;

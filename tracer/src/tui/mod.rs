@@ -72,6 +72,7 @@ use crate::{
     escape::escaped,
     host::RecordedHost,
     pipeline::End,
+    privilege::{self, Duty},
     recording::{Reader, Tap},
     replay,
     session::{self, Plan, Report, SessionError, Status, Stop},
@@ -122,6 +123,8 @@ pub fn run(
     let work = move || session::run(plan, &stopping);
     let signals = Signals::start(out.clone()).map_err(system("cannot receive signals"))?;
     let worker = start(work, over, out.clone()).map_err(system("cannot start a thread"))?;
+    // The session has taken its own along.
+    privilege::keep(Duty::Write);
     let running = Running::new(Box::new(move || stop.stop()), messages, worker, signals);
     let outside = Outside::new(Arc::clone(&shared), outputs, out).with(terminal);
     let (shown, report) = open(running, &statuses, opening, &outside);

@@ -15,6 +15,7 @@ mod files;
 mod filter;
 mod lifecycle;
 mod pane;
+mod privilege;
 mod recording;
 mod recordings;
 mod redact;

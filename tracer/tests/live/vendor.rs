@@ -5,6 +5,22 @@ use std::fs;
 use crate::trace::{exerciser, have_root, ioctl_trace, run, stderr};
 
 #[test]
+fn files_of_other_users_are_refused() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("folder");
+    let path = dir.path().join("acme.toml");
+    fs::write(&path, "[vendor]\nname = \"acme\"\n").expect("a file");
+    let listed = || run(ioctl_trace(["list", "TCGETS", "--registry"]).arg(&path));
+    assert!(listed().status.success());
+    std::os::unix::fs::chown(&path, Some(65_534), None).expect("an owner");
+    let refused = listed();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("belongs to another user (65534)"), "{}", stderr(&refused));
+}
+
+#[test]
 fn requests_of_an_imported_header_are_named() {
     if !have_root() {
         return;

@@ -1,10 +1,11 @@
 //! `registry import`: a header's requests as a file for `--registry`.
 
-use std::{fs, io::Write, path::Path};
+use std::{io::Write, path::Path};
 
 use super::args::ImportArgs;
 use crate::{
     cli::{run::Failure, say},
+    create,
     import::{self, ImportError, Order},
 };
 
@@ -32,7 +33,8 @@ pub fn run(args: &ImportArgs, out: &mut dyn Write) -> Result<(), Failure> {
         out.write_all(text.as_bytes())?;
         out.flush()?;
     } else {
-        fs::write(&args.output, text)
+        create::file(&args.output)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", args.output.display()))?;
     }
     for (name, why) in &imported.left_out {
