@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-/// An architecture of Linux. The one without an `el` or `le` in its name is the big-endian one.
+/// An architecture of Linux, or what takes its place for programs of Windows. The one without an `el` or `le` in its name is
+/// the big-endian one.
 ///
 /// ```
 /// use ioctl_registry::Arch;
@@ -28,6 +29,10 @@ pub enum Arch {
     Mips64,
     Sparc64,
     Loongarch64,
+    /// Programs of 64-bit Windows on x86-64: their control codes, and the layouts of their compilers.
+    Win64,
+    /// Programs of 32-bit Windows on x86.
+    Win32,
 }
 
 /// How an architecture places direction and size in a request number.
@@ -42,7 +47,7 @@ pub enum NumberLayout {
 }
 
 impl Arch {
-    /// Every architecture, in the order of the registry's tables.
+    /// Every architecture of Linux, in the order of the registry's tables.
     pub const ALL: [Self; 11] = [
         Self::X86_64,
         Self::I386,
@@ -100,16 +105,24 @@ impl Arch {
             Self::Mips64 => "mips64",
             Self::Sparc64 => "sparc64",
             Self::Loongarch64 => "loongarch64",
+            Self::Win64 => "win64",
+            Self::Win32 => "win32",
         }
     }
 
-    /// Size of a pointer, and of a `long`, in bytes.
+    /// Size of a pointer, and on Linux of a `long`, in bytes.
     #[must_use]
     pub const fn pointer_size(self) -> u64 {
         match self {
-            Self::I386 | Self::Arm | Self::Mips => 4,
+            Self::I386 | Self::Arm | Self::Mips | Self::Win32 => 4,
             _ => 8,
         }
+    }
+
+    /// Whether it is that of programs of Windows, whose calls carry control codes.
+    #[must_use]
+    pub const fn is_windows(self) -> bool {
+        matches!(self, Self::Win64 | Self::Win32)
     }
 
     /// Whether the most significant byte comes first.
@@ -144,7 +157,10 @@ impl Arch {
         if matches!(self, Self::I386) && size == 8 { 4 } else { size }
     }
 
-    /// The place in [`Arch::ALL`].
+    /// How many there are, those of Windows among them.
+    pub(crate) const COUNT: usize = Self::ALL.len() + 2;
+
+    /// The place in [`Arch::ALL`]; those of Windows come behind it.
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

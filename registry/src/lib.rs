@@ -59,7 +59,7 @@ pub use lookup::{Lookup, Named, ParameterValue};
 pub use name::Name;
 pub use parameters::Parameters;
 pub use registry::{Registry, embedded_sizes};
-pub use request::{Arg, Made, Request, Seen};
+pub use request::{Arg, Control, Made, Request, Seen};
 pub use selector::{Base, Selector, Target, What};
 pub use set::{Set, SetKind};
 pub use types::definition;

@@ -10,6 +10,7 @@ use crate::{
     family::Verdict,
     registry::Registry,
     request::{Arg, Request},
+    windows::ControlCode,
 };
 
 /// A request, with the values of its parameters if it has any.
@@ -209,6 +210,8 @@ pub enum Lookup<'r> {
     Block(Encoding, Vec<&'r Block>),
     /// Nothing is known of the number but its parts.
     Unknown(Encoding),
+    /// A control code of Windows that has no name.
+    Control(ControlCode),
 }
 
 impl<'r> Lookup<'r> {
@@ -226,7 +229,7 @@ impl<'r> Lookup<'r> {
         match self {
             Self::Exact(named) => slice::from_ref(named),
             Self::Ambiguous(several) => several,
-            Self::Resized(..) | Self::Block(..) | Self::Unknown(_) => &[],
+            Self::Resized(..) | Self::Block(..) | Self::Unknown(_) | Self::Control(_) => &[],
         }
     }
 }
@@ -244,6 +247,7 @@ impl fmt::Display for Lookup<'_> {
             Self::Resized(encoding, _) | Self::Block(encoding, _) | Self::Unknown(encoding) => {
                 encoding.fmt(formatter)
             }
+            Self::Control(code) => code.fmt(formatter),
         }
     }
 }
@@ -313,6 +317,9 @@ impl Registry {
     /// ```
     #[must_use]
     pub fn lookup(&self, number: u32, arch: Arch, device: &Device<'_>) -> Lookup<'_> {
+        if arch.is_windows() {
+            return self.windows().control(number, arch);
+        }
         let group = self.group(number, arch);
         let parts = Encoding::of(number, arch);
         let parametrised = self.parametrised(parts.ty).next().is_some();
@@ -342,6 +349,21 @@ impl Registry {
         }
     }
 
+    /// What a control code means.
+    fn control(&self, number: u32, arch: Arch) -> Lookup<'_> {
+        let mut named: Vec<_> =
+            self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain).collect();
+        named.dedup_by(|a, b| a.name() == b.name());
+        match (named.pop(), named.is_empty()) {
+            (None, _) => Lookup::Control(ControlCode(number)),
+            (Some(only), true) => Lookup::Exact(only),
+            (Some(last), false) => {
+                named.push(last);
+                Lookup::Ambiguous(named)
+            }
+        }
+    }
+
     /// Every request that a number can mean on an architecture, whatever the device. [`Registry::lookup`] answers with
     /// some of these, if there are any.
     ///
@@ -353,6 +375,9 @@ impl Registry {
     /// ```
     #[must_use]
     pub fn meanings(&self, number: u32, arch: Arch) -> Vec<Named<'_>> {
+        if arch.is_windows() {
+            return self.windows().control(number, arch).named().to_vec();
+        }
         let plain = self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain);
         plain.chain(self.parametrised_of(Encoding::of(number, arch), arch)).collect()
     }

@@ -15,6 +15,7 @@ use crate::{
     set::Set,
     tables,
     types::{Layout, TypeError, Types, plain_name},
+    windows,
 };
 
 /// The family of requests that no line of `families.tsv` covers.
@@ -31,7 +32,7 @@ pub struct Registry {
     /// Alias and place of the request, sorted.
     aliases: Vec<(Text, usize)>,
     /// Per architecture: number and place of the request, sorted.
-    numbers: [OnceLock<Vec<Numbered>>; Arch::ALL.len()],
+    numbers: [OnceLock<Vec<Numbered>>; Arch::COUNT],
     /// Type and number within it with the place of the request, sorted, for those that a macro makes.
     codes: OnceLock<Vec<(u16, u32)>>,
     /// Type and place of the requests with parameters, sorted.
@@ -43,6 +44,8 @@ pub struct Registry {
     types: OnceLock<Types>,
     facts: OnceLock<Facts>,
     plans: Plans,
+    /// The control codes of Windows.
+    windows: OnceLock<Box<Registry>>,
     /// Lines that could not be read.
     skipped: usize,
 }
@@ -116,10 +119,32 @@ impl Registry {
             types: OnceLock::new(),
             facts: OnceLock::new(),
             plans: Plans::default(),
+            windows: OnceLock::new(),
             skipped,
         };
         registry.index(aliases);
         registry
+    }
+
+    /// The control codes of Windows: requests that exist for its programs alone, each in the family of its device type.
+    ///
+    /// ```
+    /// use ioctl_registry::{Arch, Device, Lookup, Registry};
+    ///
+    /// let codes = Registry::builtin().windows();
+    /// let request = codes.find("IOCTL_DISK_GET_DRIVE_GEOMETRY").unwrap();
+    /// assert_eq!((request.number(Arch::Win64), request.family()), (Some(0x70000), "disk"));
+    /// assert_eq!(request.control().unwrap().output, "DISK_GEOMETRY");
+    /// // Whoever looks a number up need not know of it.
+    /// let found = Registry::builtin().lookup(0x70000, Arch::Win32, &Device::default());
+    /// assert_eq!(found.to_string(), "IOCTL_DISK_GET_DRIVE_GEOMETRY");
+    /// ```
+    #[must_use]
+    pub fn windows(&self) -> &Self {
+        self.windows.get_or_init(|| {
+            let requests = windows::Codes::builtin().codes().map(Request::of_code).collect();
+            Box::new(Self::from_tables([""; 4], More { requests, ..More::default() }))
+        })
     }
 
     /// A registry of tables for tests: requests as the build leaves them, types, then sets, fields and sub-commands.
@@ -484,7 +509,7 @@ impl Registry {
         let texts = [&tables::SETS, &tables::FIELDS, &tables::SUBCOMMANDS].map(tables::Table::text);
         Facts::new(texts, (&[], &[]), &mut facts);
         facts += self.sets().iter().map(Set::mistakes).sum::<usize>();
-        let windows = crate::windows::Codes::builtin().skipped;
+        let windows = windows::Codes::builtin().skipped;
         BTreeMap::from([
             ("requests", self.skipped),
             ("types", types + table.malformed()),

@@ -6,11 +6,11 @@ use crate::{
     arch::{Arch, NumberLayout},
     encoding::{Direction, Encoding},
     parameters::Parameters,
-    parse,
+    parse, windows,
 };
 
 /// Text of the embedded tables, or of a vendor file.
-pub(crate) type Text = Cow<'static, str>;
+pub type Text = Cow<'static, str>;
 
 /// How a header makes a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -148,6 +148,18 @@ pub struct Request {
     /// The place of the devices that it is addressed to.
     pub(crate) rule: Option<usize>,
     pub(crate) parameters: Option<Box<Parameters>>,
+    pub(crate) control: Option<Box<Control>>,
+}
+
+/// What is known of a control code of Windows beyond its name and number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    /// Type of the input buffer, as in [`windows::Named`].
+    pub input: Text,
+    /// Type of the output buffer.
+    pub output: Text,
+    /// Who may send it.
+    pub kind: windows::Kind,
 }
 
 impl Request {
@@ -173,7 +185,29 @@ impl Request {
             family: crate::registry::NO_FAMILY.into(),
             rule: if rule.is_empty() { None } else { Some(rule.parse().ok()?) },
             parameters,
+            control: None,
         })
+    }
+
+    /// A control code as a request.
+    pub(crate) fn of_code(named: &windows::Named) -> Self {
+        let control = Control { input: named.input.into(), output: named.output.into(), kind: named.kind };
+        let header =
+            named.line.map_or_else(|| named.header.into(), |line| format!("{}:{line}", named.header).into());
+        Self {
+            name: named.name.into(),
+            made: Made::Plain,
+            number: format!("{:#x}", named.code.0).into(),
+            dir: None,
+            arg: "".into(),
+            header,
+            seen: "".into(),
+            source: "".into(),
+            family: named.family(),
+            rule: None,
+            parameters: None,
+            control: Some(Box::new(control)),
+        }
     }
 
     /// The name of the macro or the enumerator.
@@ -259,6 +293,12 @@ impl Request {
     #[must_use]
     pub fn family(&self) -> &str {
         &self.family
+    }
+
+    /// What a control code of Windows has besides; `None` for a request of Linux.
+    #[must_use]
+    pub fn control(&self) -> Option<&Control> {
+        self.control.as_deref()
     }
 
     /// The parameters of its number, if it has any.

@@ -11,7 +11,10 @@
 
 use std::{fmt, slice, sync::OnceLock};
 
-use crate::{encoding::parse_number, facts::collect, glob::glob_matches, parse, tables};
+use crate::{
+    encoding::parse_number, facts::collect, glob::glob_matches, parse, registry::NO_FAMILY, request::Text,
+    tables,
+};
 
 /// A control code: 16 bits of device type, two of access, twelve of function, two of method.
 ///
@@ -216,6 +219,16 @@ pub struct Named {
 }
 
 impl Named {
+    /// The family of its requests: the device type as one word, such as `serial_port`.
+    pub(crate) fn family(&self) -> Text {
+        if self.kind == Kind::Socket {
+            return "socket".into();
+        }
+        let device = Codes::builtin().device_name(self.code.parts().device);
+        let name = device.map(|name| name.strip_prefix("FILE_DEVICE_").unwrap_or(name));
+        name.map_or_else(|| NO_FAMILY.into(), |name| name.to_ascii_lowercase().into())
+    }
+
     fn parse(line: &'static str) -> Option<Self> {
         let [name, code, header, input, output, kind] = parse::columns(line)?;
         let kind = match kind {

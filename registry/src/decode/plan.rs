@@ -314,7 +314,7 @@ pub struct Plans {
 
 /// Things by architecture and two names. What cannot be made is kept as such.
 #[derive(Debug)]
-struct Kept<T>([RwLock<HashMap<Box<str>, Several<T>>>; Arch::ALL.len()]);
+struct Kept<T>([RwLock<HashMap<Box<str>, Several<T>>>; Arch::COUNT]);
 
 /// Those of one first name, by the second.
 type Several<T> = Vec<(Box<str>, Option<Arc<T>>)>;

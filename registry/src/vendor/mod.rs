@@ -375,6 +375,7 @@ impl Check<'_> {
             family: self.file.name.clone().into(),
             rule: None,
             parameters: None,
+            control: None,
         })
     }
 
