@@ -20,7 +20,7 @@ fn main() -> Result<()> {
     let families = lines([table("overlay/families.tsv")?, table("data/vendor-families.tsv")?]);
     write("requests", &requests(&families)?)?;
     write("families", &rules(&families)?)?;
-    for name in ["aliases", "blocks", "subcommands", "windows", "windows-devices"] {
+    for name in ["aliases", "blocks", "subcommands", "windows", "windows-devices", "windows-status"] {
         write(name, &lines([table(&format!("data/{name}.tsv"))?]))?;
     }
     for name in ["types", "sets", "fields"] {

@@ -26,10 +26,10 @@ fn build() -> anyhow::Result<()> {
         ..Default::default()
     };
     if runs("rustup", &["run", LINKED, "rustc", "--version"]) {
-        // The linked compiler is a stable release. Naming one crate lifts the ban on unstable features for that crate
+        // The linked compiler is a stable release. Naming crates lifts the ban on unstable features for these
         // alone; any other value makes aya-build compile `core` from sources that such a compiler does not bring.
         // SAFETY: build scripts are single-threaded here.
-        unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "aya_ebpf") };
+        unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "aya_ebpf,ioctl_trace_bpf") };
         return aya_build::build_ebpf([package], aya_build::Toolchain::Custom(LINKED));
     }
     anyhow::ensure!(

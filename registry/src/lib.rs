@@ -42,6 +42,7 @@ mod registry;
 mod request;
 mod selector;
 mod set;
+mod status;
 mod tables;
 mod types;
 pub mod vendor;

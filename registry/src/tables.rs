@@ -47,4 +47,5 @@ tables! {
     SUBCOMMANDS = "subcommands",
     WINDOWS = "windows",
     WINDOWS_DEVICES = "windows-devices",
+    WINDOWS_STATUS = "windows-status",
 }

@@ -16,6 +16,8 @@ use crate::{
     tables,
 };
 
+pub use crate::status::status_name;
+
 /// A control code: 16 bits of device type, two of access, twelve of function, two of method.
 ///
 /// Its `Display` is the call of `CTL_CODE` that makes it.

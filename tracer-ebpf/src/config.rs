@@ -63,6 +63,8 @@ config! {
     user_stack,
     /// Copy the kernel's stack.
     kernel_stack,
+    /// Control codes of Windows programs are watched.
+    windows,
     /// Wake the reader when this many bytes wait in the ring buffer.
     watermark,
     /// `task_struct.files`
@@ -93,6 +95,12 @@ config! {
     kn_id_off,
     /// `task_struct.group_leader`
     task_leader_off,
+    /// `task_struct.start_time`
+    task_start_off,
+    /// `task_struct.thread.gsbase`; only on x86-64, else 0
+    task_gs_off,
+    /// `task_struct.thread.tls_array`; only on x86-64, else 0
+    task_tls_off,
     /// `task_struct.comm`
     task_comm_off,
     /// `task_struct.pending.signal`

@@ -15,8 +15,9 @@ pub use plan::{
     SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
 };
 pub use record::{
-    CallRecord, DataRecord, FILESYSTEM_BYTES, FileIdentity, FileMark, FileRecord, FileStatus, InFlight,
-    KnownFile, MODULE_BYTES, PATH_BYTES, ProcessRecord, RecordHeader, RecordKind, call_flags, file_flags,
+    CallRecord, ControlFunction, ControlPart, DataRecord, FILESYSTEM_BYTES, FileIdentity, FileMark,
+    FileRecord, FileStatus, InFlight, KnownFile, MODULE_BYTES, NAME_BYTES, NameRecord, PATH_BYTES,
+    ProcessRecord, ROOMS_PER_CPU, RecordHeader, RecordKind, call_flags, control_flags, file_flags,
     in_flight_flags, process_flags,
 };
 pub use summary::{BUCKETS, Counters, SummaryKey, SummaryValue, bucket_of, bucket_upper_ns};

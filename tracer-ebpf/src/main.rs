@@ -1,5 +1,5 @@
 //! The BPF object of `ioctl-trace`. On the host this binary is empty: it exists so that one package holds both faces.
-#![cfg_attr(target_arch = "bpf", no_std, no_main)]
+#![cfg_attr(target_arch = "bpf", no_std, no_main, feature(asm_experimental_arch))]
 
 #[cfg(target_arch = "bpf")]
 mod kernel;

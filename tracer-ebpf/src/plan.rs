@@ -174,6 +174,8 @@ pub enum SegmentKind {
     KernelStack = 2,
     /// The [`FileIdentity`](crate::FileIdentity) of the descriptor that `address` is.
     File = 3,
+    /// A [`ControlPart`](crate::ControlPart).
+    Control = 4,
 }
 
 impl SegmentKind {
@@ -185,6 +187,7 @@ impl SegmentKind {
             1 => Self::UserStack,
             2 => Self::KernelStack,
             3 => Self::File,
+            4 => Self::Control,
             _ => return None,
         })
     }

@@ -31,6 +31,10 @@ pub enum RecordKind {
     Running = 7,
     /// In recordings: what the traced machine answered, as JSON.
     Fact = 8,
+    /// The name that a Windows program opened a handle by: [`NameRecord`].
+    Handle = 9,
+    /// A wanted process opens Wine's `ntdll.so`: [`NameRecord`], with the path as its name.
+    Library = 10,
 }
 
 impl RecordKind {
@@ -46,6 +50,8 @@ impl RecordKind {
             6 => Self::Data,
             7 => Self::Running,
             8 => Self::Fact,
+            9 => Self::Handle,
+            10 => Self::Library,
             _ => return None,
         })
     }
@@ -85,6 +91,9 @@ pub mod call_flags {
     pub const REDACTED: u16 = 128;
     /// On the user side: text of the argument is not shown.
     pub const TEXT_REDACTED: u16 = 256;
+    /// It is a control code of a Windows program, with a [`ControlPart`](super::ControlPart). The request is the code, the
+    /// argument the address of the input buffer, and the result the `NTSTATUS`; there is no descriptor.
+    pub const CONTROL: u16 = 512;
 }
 
 /// Flags of a [`FileRecord`].
@@ -291,8 +300,88 @@ pub struct DataRecord {
     pub header: RecordHeader,
     /// Thread id in the initial namespace.
     pub tid: u32,
+    /// Of an `ioctl(2)` 0, of a control code its [`ControlFunction`] and 1.
+    pub control: u32,
+}
+
+/// The function that takes a control code.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ControlFunction {
+    /// `NtDeviceIoControlFile`
+    Device = 0,
+    /// `NtFsControlFile`
+    FileSystem = 1,
+}
+
+impl ControlFunction {
+    /// The function for a number found in a record.
+    #[must_use]
+    pub const fn from_raw(raw: u16) -> Self {
+        if raw == 1 { Self::FileSystem } else { Self::Device }
+    }
+}
+
+/// Flags of a [`ControlPart`].
+pub mod control_flags {
+    /// The status block was filled: `information` is valid.
+    pub const INFORMATION: u16 = 1;
+}
+
+/// What a control code has beside a [`CallRecord`]: a segment of its own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlPart {
+    /// The handle.
+    pub handle: u64,
+    /// When the handle was opened, as its [`NameRecord`] has it; 0 if that was not seen.
+    pub opened_ns: u64,
+    /// Address of the input buffer.
+    pub input: u64,
+    /// Address of the output buffer.
+    pub output: u64,
+    /// `IO_STATUS_BLOCK.Information`: mostly the number of bytes that were filled.
+    pub information: u64,
+    /// Bytes of the input buffer.
+    pub input_len: u32,
+    /// Bytes of the output buffer.
+    pub output_len: u32,
+    /// A [`ControlFunction`].
+    pub function: u16,
+    /// [`control_flags`].
+    pub flags: u16,
+    /// The id that the program knows its process by, 0 if not known.
+    pub process: u32,
+    /// The id that the program knows the thread by, 0 if not known.
+    pub thread: u32,
     /// Always 0.
     pub reserved: u32,
+}
+
+/// Bytes that a name may take in a [`NameRecord`].
+pub const NAME_BYTES: usize = 512;
+
+/// Rooms for records of control codes that each CPU has: as many of the programs may be preempted at once.
+pub const ROOMS_PER_CPU: u32 = 4;
+
+/// A name: of a handle in UTF-16 and in the machine's byte order, of a library in bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct NameRecord {
+    /// Kind [`RecordKind::Handle`] or [`RecordKind::Library`]; the time is when it was opened.
+    pub header: RecordHeader,
+    /// The handle.
+    pub handle: u64,
+    /// The handle that the name is relative to, 0 for none.
+    pub root: u64,
+    /// When that was opened, 0 if not known.
+    pub root_opened_ns: u64,
+    /// Its process.
+    pub tgid: u32,
+    /// Bytes of the name; more than `name` has if it was cut.
+    pub length: u32,
+    /// The name, and zeros.
+    pub name: [u8; NAME_BYTES],
 }
 
 /// The path behind a file.
@@ -339,6 +428,8 @@ const _: () = {
     assert!(size_of::<CallRecord>() == 160);
     assert!(size_of::<InFlight>() == 176);
     assert!(size_of::<DataRecord>() == 24);
+    assert!(size_of::<ControlPart>() == 64);
+    assert!(size_of::<NameRecord>() == 48 + NAME_BYTES);
     assert!(size_of::<FileRecord>() == 16 + 72 + 16 + FILESYSTEM_BYTES + MODULE_BYTES + PATH_BYTES);
     assert!(size_of::<ProcessRecord>() == 40);
 };

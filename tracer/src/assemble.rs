@@ -1,14 +1,23 @@
 //! Records into calls: joins each call with the path of its file, which the kernel side sends once.
 
-use std::{num::NonZeroUsize, sync::Arc};
+mod windows;
+
+use std::{
+    ffi::OsStr,
+    num::NonZeroUsize,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use ioctl_registry::{Arch, DeviceKind};
 use ioctl_trace_ebpf::{
-    CallRecord, DataRecord, FileIdentity, FileStatus, InFlight, RecordKind, SegmentKind, call_flags,
-    file_flags, process_flags,
+    CallRecord, ControlPart, DataRecord, FileIdentity, FileStatus, InFlight, RecordKind, SegmentKind,
+    call_flags, file_flags, process_flags,
 };
 use lru::LruCache;
 
+use self::windows::Windows;
 use crate::{
     event::{self, Call, Comm, Data, File, Outcome, Target},
     host::Host,
@@ -45,6 +54,8 @@ pub enum Assembled {
     ProcessEnded,
     /// A wanted process, or one that could be, now runs a 32-bit program.
     Compat,
+    /// A wanted process opens a file by the name of Wine's library; its path as the process sees it.
+    Library(u32, PathBuf),
     /// Nothing of interest by itself.
     Nothing,
     /// The bytes were no record.
@@ -56,9 +67,11 @@ pub enum Assembled {
 pub struct Assembler {
     /// By address of the kernel's `struct file`.
     files: LruCache<u64, Arc<File>>,
-    /// What was handed to the calls that have not ended, by thread.
-    inputs: LruCache<u32, Input>,
+    /// What was handed to the calls that have not ended, by thread and kind of call.
+    inputs: LruCache<(u32, u32), Input>,
     input_bytes: usize,
+    /// What is known of Windows programs.
+    windows: Windows,
     /// Images of calls that are done with, for the next.
     spare: Vec<Image>,
     /// The architecture of native calls.
@@ -80,6 +93,7 @@ struct Pieces {
     files: Vec<(i32, FileIdentity)>,
     user_stack: Vec<u64>,
     kernel_stack: Vec<u64>,
+    control: Option<ControlPart>,
 }
 
 impl Pieces {
@@ -92,6 +106,7 @@ impl Pieces {
                 SegmentKind::Memory => {}
                 SegmentKind::File => pieces.files.extend(descriptor(&segment)),
                 SegmentKind::UserStack => pieces.user_stack = addresses(segment.bytes),
+                SegmentKind::Control => pieces.control = raw::read(segment.bytes),
                 SegmentKind::KernelStack => pieces.kernel_stack = addresses(segment.bytes),
             }
         }
@@ -106,6 +121,7 @@ impl Default for Assembler {
             files: LruCache::new(size(MAX_FILES)),
             inputs: LruCache::new(size(MAX_INPUTS)),
             input_bytes: 0,
+            windows: Windows::default(),
             spare: Vec::new(),
             arch: Arch::native(),
         }
@@ -141,6 +157,13 @@ impl Assembler {
             Ok(Record::Running(tid, now_ns, call)) => {
                 Assembled::Call(self.in_flight(tid, &call, now_ns, host))
             }
+            Ok(Record::Name(RecordKind::Library, library)) => {
+                Assembled::Library(library.tgid, Path::new(OsStr::from_bytes(library.name)).to_owned())
+            }
+            Ok(Record::Name(_, name)) => {
+                self.windows.named(&name);
+                Assembled::Nothing
+            }
             Ok(Record::Fact(json)) => {
                 // One that cannot be read is not known.
                 if let Ok(fact) = serde_json::from_slice(json) {
@@ -170,7 +193,10 @@ impl Assembler {
     fn input(&mut self, record: &DataRecord, segments: Segments<'_>) {
         let input = Input { time_ns: record.header.time_ns, pieces: self.pieces(segments) };
         self.input_bytes += input.pieces.image.size();
-        if let Some((_, old)) = self.inputs.push(record.tid, input) {
+        if record.control != 0 {
+            self.windows.began(record.tid, record.header.time_ns);
+        }
+        if let Some((_, old)) = self.inputs.push((record.tid, record.control), input) {
             self.input_bytes -= old.pieces.image.size();
         }
         while self.input_bytes > MAX_INPUT_BYTES
@@ -181,8 +207,8 @@ impl Assembler {
     }
 
     /// What the call that a thread began at this time was given.
-    fn take_input(&mut self, tid: u32, time_ns: u64) -> Option<Pieces> {
-        let input = self.inputs.pop(&tid)?;
+    fn take_input(&mut self, thread: (u32, u32), time_ns: u64) -> Option<Pieces> {
+        let input = self.inputs.pop(&thread)?;
         self.input_bytes -= input.pieces.image.size();
         (input.time_ns == time_ns).then_some(input.pieces)
     }
@@ -190,13 +216,14 @@ impl Assembler {
     /// What was copied of a call; `returned` came with its own record.
     fn data(
         &mut self,
-        (pid, tid): (u32, u32),
+        pid: u32,
+        thread: (u32, u32),
         time_ns: u64,
         flags: u16,
         returned: Pieces,
         host: &mut dyn Host,
     ) -> Data {
-        let input = self.take_input(tid, time_ns);
+        let input = self.take_input(thread, time_ns);
         let has = |flag| flags & flag != 0;
         let input_lost = has(call_flags::INPUT_LOST) || has(call_flags::INPUT) && input.is_none();
         let input = input.unwrap_or_default();
@@ -237,14 +264,31 @@ impl Assembler {
             target: self.target(&call.file.identity, call.tgid, call.fd, host),
             data: {
                 let flags = (call.flags & u32::from(u16::MAX)) as u16;
-                self.data((call.tgid, tid), call.enter_ns, flags, Pieces::default(), host)
+                self.data(call.tgid, (tid, 0), call.enter_ns, flags, Pieces::default(), host)
             },
+            control: None,
+            parent_ns: self.windows.parent(tid, call.enter_ns),
         }
     }
 
     fn call(&mut self, record: &CallRecord, segments: Segments<'_>, host: &mut dyn Host) -> Call {
         let flags = record.header.flags;
         let returned = self.pieces(segments);
+        let part = returned.control.filter(|_| flags & call_flags::CONTROL != 0);
+        let control = part.map(|part| Box::new(windows::control(&part)));
+        let kind = part.map_or(0, |part| u32::from(part.function) + 1);
+        let (arch, target, parent_ns) = match &part {
+            Some(part) => {
+                self.windows.ended(record.tid);
+                let arch = if flags & call_flags::COMPAT != 0 { Arch::Win32 } else { Arch::Win64 };
+                (arch, self.windows.target(record.tgid, part), None)
+            }
+            None => (
+                event::arch_of(self.arch, flags & call_flags::COMPAT != 0),
+                self.target(&record.file, record.tgid, record.fd, host),
+                self.windows.parent(record.tid, record.header.time_ns),
+            ),
+        };
         Call {
             start_ns: record.header.time_ns,
             duration_ns: record.duration_ns,
@@ -257,7 +301,7 @@ impl Assembler {
             request: record.request,
             arg: record.arg,
             compat: flags & call_flags::COMPAT != 0,
-            arch: event::arch_of(self.arch, flags & call_flags::COMPAT != 0),
+            arch,
             outcome: if flags & call_flags::NO_RESULT != 0 {
                 Outcome::Ended
             } else if flags & call_flags::KILLED != 0 {
@@ -265,8 +309,10 @@ impl Assembler {
             } else {
                 Outcome::Returned(record.ret)
             },
-            target: self.target(&record.file, record.tgid, record.fd, host),
-            data: self.data((record.tgid, record.tid), record.header.time_ns, flags, returned, host),
+            target,
+            data: self.data(record.tgid, (record.tid, kind), record.header.time_ns, flags, returned, host),
+            control,
+            parent_ns,
         }
     }
 

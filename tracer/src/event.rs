@@ -1,10 +1,15 @@
 //! A call as the rest of the program knows it. No user interface and no kernel structure is known here.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
-use ioctl_registry::{Arch, DeviceKind, Direction, Encoding, Lookup, Request};
+use ioctl_registry::{Arch, DeviceKind, Direction, Encoding, Lookup, Request, windows};
+use ioctl_trace_ebpf::ControlFunction;
 
-use crate::{memory::Image, redact::Redaction};
+use crate::{errno, memory::Image, redact::Redaction};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +127,8 @@ pub enum Target {
     NotOpen,
     /// The kernel's structures could not be read.
     Unreadable,
+    /// A handle of a Windows program; what it leads to was not seen.
+    Handle,
 }
 
 impl Target {
@@ -130,12 +137,12 @@ impl Target {
     pub fn file(&self) -> Option<&File> {
         match self {
             Self::File(file) => Some(file),
-            Self::NotOpen | Self::Unreadable => None,
+            Self::NotOpen | Self::Unreadable | Self::Handle => None,
         }
     }
 }
 
-/// One `ioctl(2)`.
+/// One `ioctl(2)`, or a control code of a Windows program.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Nanoseconds of `CLOCK_MONOTONIC` when it entered the kernel.
@@ -152,11 +159,11 @@ pub struct Call {
     pub cgroup: u64,
     /// The thread's name: whatever bytes it gave itself, up to the first NUL.
     pub comm: Comm,
-    /// First argument.
+    /// First argument; of a control code the descriptor behind the handle, -1 if it is not known.
     pub fd: i32,
-    /// Second argument.
+    /// Second argument, or the control code.
     pub request: u32,
-    /// Third argument.
+    /// Third argument, or the address of the input buffer.
     pub arg: u64,
     /// The call came through the 32-bit system call table.
     pub compat: bool,
@@ -168,7 +175,60 @@ pub struct Call {
     pub target: Target,
     /// What was copied.
     pub data: Data,
+    /// What a control code has besides.
+    pub control: Option<Box<Control>>,
+    /// When the control code began, in nanoseconds of `CLOCK_MONOTONIC`, that the same thread was carrying out.
+    pub parent_ns: Option<u64>,
 }
+
+/// What a control code of a Windows program has besides. The outcome's value is its `NTSTATUS` as a signed number: below
+/// zero are warnings and errors.
+#[derive(Clone, Debug)]
+pub struct Control {
+    /// The function that took it.
+    pub function: ControlFunction,
+    /// The handle.
+    pub handle: u64,
+    /// Bytes of the input buffer.
+    pub input_len: u32,
+    /// Address of the output buffer.
+    pub output: u64,
+    /// Bytes of the output buffer.
+    pub output_len: u32,
+    /// What the call said besides its status: mostly how many bytes it filled. `None` if it failed, or goes on.
+    pub information: Option<u64>,
+    /// The id that the program knows its process by.
+    pub process: Option<u32>,
+    /// The id that the program knows the thread by.
+    pub thread: Option<u32>,
+    /// It is a code by which Wine keeps house.
+    pub housekeeping: bool,
+}
+
+impl Control {
+    /// The function's name.
+    #[must_use]
+    pub const fn function_name(&self) -> &'static str {
+        match self.function {
+            ControlFunction::Device => "NtDeviceIoControlFile",
+            ControlFunction::FileSystem => "NtFsControlFile",
+        }
+    }
+
+    /// Which of the two buffers there are.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        match (self.input_len > 0, self.output_len > 0) {
+            (false, false) => Direction::None,
+            (true, false) => Direction::Write,
+            (false, true) => Direction::Read,
+            (true, true) => Direction::ReadWrite,
+        }
+    }
+}
+
+/// `STATUS_PENDING`
+const PENDING: u32 = 0x103;
 
 /// What was copied of a call's memory, and what is known to be missing of it.
 #[derive(Clone, Debug, Default)]
@@ -200,11 +260,50 @@ impl Call {
         self.arch
     }
 
+    /// The descriptor, or the handle, as it is written.
+    #[must_use]
+    pub fn descriptor(&self) -> Descriptor {
+        match &self.control {
+            Some(control) => Descriptor::Handle(control.handle),
+            None => Descriptor::Fd(self.fd),
+        }
+    }
+
+    /// Whether the program saw it fail.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.outcome.value().is_some_and(|value| value < 0)
+    }
+
+    /// The `NTSTATUS` of a control code.
+    #[must_use]
+    pub fn status(&self) -> Option<u32> {
+        self.control.as_ref()?;
+        // It was made from 32 bits.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "see above")]
+        self.outcome.value().map(|value| value as u32)
+    }
+
+    /// The name of the error by which the call failed: `ENOTTY`, `STATUS_NOT_SUPPORTED`; a number where it has none.
+    #[must_use]
+    pub fn error_name(&self) -> Option<Cow<'static, str>> {
+        match self.status() {
+            Some(status) => self.failed().then(|| status_name(status)),
+            None => self.outcome.errno().map(errno::name),
+        }
+    }
+
     /// The third argument, unless it was left out.
     #[must_use]
     pub fn shown_arg(&self) -> Option<u64> {
         (self.data.redaction != Redaction::All).then_some(self.arg)
     }
+}
+
+/// The name of an `NTSTATUS`, or its number.
+#[must_use]
+pub fn status_name(status: u32) -> Cow<'static, str> {
+    windows::status_name(status).map_or_else(|| format!("{status:#x}").into(), Cow::Borrowed)
 }
 
 /// The architecture of native calls of a machine, or of those through its 32-bit system call table.
@@ -217,6 +316,24 @@ pub fn arch_of(native: Arch, compat: bool) -> Arch {
 #[must_use]
 pub fn arch(compat: bool) -> Arch {
     arch_of(Arch::native(), compat)
+}
+
+/// What a call is made on, as the program has it. Its `Display` is that of programs of its kind: `3`, `0x44`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Descriptor {
+    /// A file descriptor.
+    Fd(i32),
+    /// A handle of Windows.
+    Handle(u64),
+}
+
+impl fmt::Display for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fd(fd) => fd.fmt(f),
+            Self::Handle(handle) => write!(f, "{handle:#x}"),
+        }
+    }
 }
 
 /// A task's name.
@@ -262,6 +379,9 @@ impl Event {
     /// Which way the argument travels. A number older than the scheme does not say; its request may.
     #[must_use]
     pub fn direction(&self) -> Direction {
+        if let Some(control) = &self.call.control {
+            return control.direction();
+        }
         let stated = || Encoding::of(self.call.request, self.call.arch()).dir;
         self.certain().and_then(Request::dir).unwrap_or_else(stated)
     }
@@ -277,7 +397,7 @@ impl Event {
             Outcome::Running => notes.push("still running when tracing stopped"),
         }
         match self.call.target {
-            Target::File(_) => {}
+            Target::File(_) | Target::Handle => {}
             Target::NotOpen => notes.push("fd not open"),
             Target::Unreadable => notes.push("file not readable"),
         }
@@ -294,6 +414,12 @@ impl Event {
             (data.redaction == Redaction::Text, "text redacted"),
         ];
         notes.extend(of_data.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note));
+        if self.call.status() == Some(PENDING) {
+            notes.push("went on after the call returned");
+        }
+        if self.call.control.as_ref().is_some_and(|control| control.housekeeping) {
+            notes.push("Wine's own");
+        }
         if let Some(file) = self.call.target.file() {
             let of_file = [
                 (file.target.is_empty(), "path not known"),

@@ -4,6 +4,7 @@
 
 use std::{
     io,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -124,8 +125,9 @@ impl Stage {
                     self.assembler.recycle(event.call);
                 }
                 Assembled::ProcessEnded => ended = true,
-                // This one is urgent: until it is acted upon calls are missed.
+                // These are urgent: until they are acted upon calls are missed.
                 Assembled::Compat => notify(News::Compat),
+                Assembled::Library(pid, path) => notify(News::Library(pid, path)),
                 Assembled::Nothing => {}
                 Assembled::Damaged(error) => {
                     self.progress.damaged.fetch_add(1, Ordering::Relaxed);
@@ -204,12 +206,14 @@ pub struct Pipeline {
 }
 
 /// What the writing thread tells while it runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// A wanted process has ended, and what it did has been written.
     ProcessEnded,
     /// There is a 32-bit program to watch.
     Compat,
+    /// A process opens a file by the name of Wine's library; its path as the process sees it.
+    Library(u32, PathBuf),
     /// The outputs have ended.
     OutputsEnded,
 }

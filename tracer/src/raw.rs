@@ -14,8 +14,9 @@ use std::{
 };
 
 use ioctl_trace_ebpf::{
-    CallRecord, Choice, ChoiceKey, Config, Counters, DataRecord, FileIdentity, FileRecord, InFlight, Node,
-    Plan, PlanKey, ProcessRecord, RecordHeader, SegmentHeader, Step, SummaryKey, SummaryValue,
+    CallRecord, Choice, ChoiceKey, Config, ControlPart, Counters, DataRecord, FileIdentity, FileRecord,
+    InFlight, NameRecord, Node, Plan, PlanKey, ProcessRecord, RecordHeader, SegmentHeader, Step, SummaryKey,
+    SummaryValue,
 };
 use nix::{
     sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr},
@@ -38,11 +39,13 @@ plain!(
     Choice,
     ChoiceKey,
     Config,
+    ControlPart,
     Counters,
     DataRecord,
     FileIdentity,
     FileRecord,
     InFlight,
+    NameRecord,
     Node,
     Plan,
     PlanKey,

@@ -36,6 +36,7 @@ use crate::{
     source::{
         Accounts, Batch, InFlightCall,
         live::{KernelLog, Live, LiveError, Setup, ensure_tracefs},
+        wine,
     },
     symbols::Symbols,
 };
@@ -221,6 +222,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     .map_err(|e| SessionError::System("cannot start a thread", e))?;
     let begin = Instant::now();
     let attached = live.attach(plan.setup.wanted.pids.is_some());
+    let attached = attached.and_then(|()| if plan.setup.windows { live.attach_windows() } else { Ok(()) });
     let exit = match attached.map_err(SessionError::from).and_then(|()| start_targets(&mut live, &plan)) {
         Ok(command) => {
             if let Err(error) = live.prepare_compat()
@@ -297,6 +299,12 @@ fn start_targets(live: &mut Live, plan: &Plan) -> Result<Option<Child>, SessionE
     if wanted.pids.is_none() && process::any_32_bit(None) {
         live.attach_compat()?;
     }
+    if plan.setup.windows {
+        let pids = wanted.pids.is_some().then(|| live.targets());
+        if !live.attach_mapped(pids.as_deref()) && plan.command.is_none() {
+            log::warn!("no process that is traced runs Wine yet: only its ioctls are seen, until one does");
+        }
+    }
     let Some(spec) = &plan.command else { return Ok(None) };
     if command::is_32_bit(spec) {
         live.attach_compat()?;
@@ -367,6 +375,11 @@ impl Control<'_> {
                 told = news.recv() => match told {
                     // The outputs are gone, so nobody would see what comes.
                     Some(News::OutputsEnded) | None => break,
+                    Some(News::Library(pid, path)) => {
+                        if let Err(error) = self.live.attach_wine(&wine::of_process(pid, &path)) {
+                            log::warn!("{} of process {pid}: {error}", path.display());
+                        }
+                    }
                     Some(News::ProcessEnded) => if command.is_none() && self.all_gone() { break },
                     Some(News::Compat) => if let Err(error) = self.live.attach_compat() {
                         log::warn!("32-bit programs are not watched: {error}");

@@ -51,6 +51,7 @@ impl Place {
                 numbers: file.numbers.filter(|_| numbers),
             },
             Target::NotOpen => Self { kind: "not open", name: String::new(), numbers: None },
+            Target::Handle => Self { kind: "handle", name: String::new(), numbers: None },
             Target::Unreadable => Self { kind: "unknown", name: String::new(), numbers: None },
         }
     }

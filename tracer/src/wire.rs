@@ -2,7 +2,7 @@
 //! record or a reason, never a panic.
 
 use ioctl_trace_ebpf::{
-    CallRecord, DataRecord, FILESYSTEM_BYTES, FileRecord, InFlight, MODULE_BYTES, ProcessRecord,
+    CallRecord, DataRecord, FILESYSTEM_BYTES, FileRecord, InFlight, MODULE_BYTES, NameRecord, ProcessRecord,
     RecordHeader, RecordKind, SegmentHeader, SegmentKind,
 };
 
@@ -23,6 +23,25 @@ pub enum Record<'a> {
     Running(u32, u64, InFlight),
     /// What the traced machine answered, as JSON.
     Fact(&'a [u8]),
+    /// The name of a handle, or the path of a library.
+    Name(RecordKind, NameRef<'a>),
+}
+
+/// A [`NameRecord`] whose name is borrowed and already cut to its length.
+#[derive(Clone, Copy, Debug)]
+pub struct NameRef<'a> {
+    /// When it was opened.
+    pub time_ns: u64,
+    /// Its process.
+    pub tgid: u32,
+    /// The handle.
+    pub handle: u64,
+    /// The handle that the name is relative to and when it was opened, if there is one.
+    pub root: Option<(u64, u64)>,
+    /// The name: of a handle in UTF-16.
+    pub name: &'a [u8],
+    /// It was cut.
+    pub truncated: bool,
 }
 
 /// A [`FileRecord`] whose path is borrowed and already cut to its length.
@@ -118,7 +137,22 @@ pub fn parse(bytes: &[u8]) -> Result<Record<'_>, WireError> {
             let call = read(rest.get(8..).unwrap_or_default())?;
             Record::Running(u32::try_from(tid).unwrap_or(0), header.time_ns, call)
         }
+        RecordKind::Handle | RecordKind::Library => Record::Name(kind, parse_name(bytes)?),
         RecordKind::Fact => Record::Fact(bytes.get(size_of::<RecordHeader>()..).unwrap_or_default()),
+    })
+}
+
+fn parse_name(bytes: &[u8]) -> Result<NameRef<'_>, WireError> {
+    let record: NameRecord = read(bytes)?;
+    let name = bytes.get(std::mem::offset_of!(NameRecord, name)..size_of::<NameRecord>()).unwrap_or_default();
+    let length = record.length as usize;
+    Ok(NameRef {
+        time_ns: record.header.time_ns,
+        tgid: record.tgid,
+        handle: record.handle,
+        root: (record.root != 0).then_some((record.root, record.root_opened_ns)),
+        name: name.get(..length).unwrap_or(name),
+        truncated: length > name.len(),
     })
 }
 

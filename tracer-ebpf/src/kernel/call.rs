@@ -112,7 +112,7 @@ fn send_input(slot: &InFlight, tid: u32) -> (bool, u16) {
         work.head::<DataRecord>().write(DataRecord {
             header: header(RecordKind::Data, 0, slot.enter_ns),
             tid,
-            reserved: 0,
+            control: 0,
         });
     }
     if slot.plan.arg_is_fd != 0 {

@@ -5,10 +5,16 @@
 use aya_ebpf::{bindings::pt_regs, programs::RawTracePointContext};
 use ioctl_trace_ebpf::call_flags;
 
-use super::{call, read::read};
+use super::{
+    call,
+    read::{config, read},
+    windows,
+};
 
 /// `ioctl` in the 32-bit table (`arch/x86/entry/syscalls/syscall_32.tbl`).
 const IOCTL_32: u64 = 54;
+/// `openat`, likewise.
+const OPENAT_32: u64 = 295;
 /// `__USER32_CS`: the code segment of a 32-bit task (`arch/x86/include/asm/segment.h`).
 const USER32_CS: u64 = 0x23;
 
@@ -17,8 +23,10 @@ const CS: u32 = core::mem::offset_of!(pt_regs, cs) as u32;
 
 #[inline(always)]
 pub fn enter(ctx: &RawTracePointContext) {
-    if ctx.arg::<u64>(1) != IOCTL_32 {
-        return;
+    match ctx.arg::<u64>(1) {
+        IOCTL_32 => {}
+        OPENAT_32 if config!(windows) != 0 => return file_opened(ctx.arg(0)),
+        _ => return,
     }
     // One by one: all of them would fill the stack.
     const BX: u32 = core::mem::offset_of!(pt_regs, rbx) as u32;
@@ -32,6 +40,15 @@ pub fn enter(ctx: &RawTracePointContext) {
         return;
     };
     call::enter(ctx, fd, request, u64::from(arg), call_flags::COMPAT);
+}
+
+/// The path is the second argument of `openat`.
+#[inline(always)]
+fn file_opened(regs: u64) {
+    const CX: u32 = core::mem::offset_of!(pt_regs, rcx) as u32;
+    if let (Ok(USER32_CS), Ok(path)) = (read::<u64>(regs, CS), read::<u64>(regs, CX)) {
+        windows::file_opened(path & 0xffff_ffff);
+    }
 }
 
 #[inline(always)]

@@ -96,6 +96,38 @@ impl Task {
         read(self.get(config!(task_leader_off)), config!(task_comm_off)).ok()
     }
 
+    /// When its process began, in nanoseconds of the kernel's clock.
+    #[inline(always)]
+    pub fn process_start(self) -> u64 {
+        // SAFETY: a task's leader is of a known type.
+        unsafe { walk(self.get(config!(task_leader_off)), config!(task_start_off)) }
+    }
+
+    /// Address of what Windows calls the thread's environment block, if it is a thread of such a program: 64-bit threads
+    /// have it in GS, 32-bit ones in FS, whose base is one of three that the kernel keeps for it. 0 if it cannot be told.
+    #[cfg(bpf_target_arch = "x86_64")]
+    #[inline(always)]
+    pub fn environment(self, narrow: bool) -> u64 {
+        if !narrow {
+            return if config!(task_gs_off) == 0 { 0 } else { self.get(config!(task_gs_off)) };
+        }
+        if config!(task_tls_off) == 0 {
+            return 0;
+        }
+        for place in 0..3 {
+            // A segment's descriptor: 16 bits of limit, 24 of its base, 16 of others, 8 of its base.
+            let Ok(descriptor) = read::<u64>(self.0, config!(task_tls_off) + 8 * place) else { return 0 };
+            let base = (descriptor >> 16 & 0xff_ffff) | (descriptor >> 56 << 24);
+            // The block begins with the address of a list and has its own at 0x18; what the C library has there is another.
+            // SAFETY: the helper checks the address.
+            let own = unsafe { aya_ebpf::helpers::bpf_probe_read_user((base + 0x18) as *const u32) };
+            if base != 0 && own == Ok(base as u32) {
+                return base;
+            }
+        }
+        0
+    }
+
     /// The signals that wait for this thread alone, a bit each.
     #[inline(always)]
     pub fn pending(self) -> u64 {

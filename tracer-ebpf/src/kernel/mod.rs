@@ -11,6 +11,8 @@ mod maps;
 mod path;
 mod read;
 mod task;
+#[cfg(bpf_target_arch = "x86_64")]
+mod windows;
 
 use aya_ebpf::{
     EbpfContext,
@@ -82,6 +84,69 @@ pub fn process_exec(_ctx: RawTracePointContext) -> i32 {
 pub fn process_exit(ctx: RawTracePointContext) -> i32 {
     task::exited(ctx.arg::<u64>(0));
     0
+}
+
+#[cfg(bpf_target_arch = "x86_64")]
+mod probes {
+    //! Control codes of Windows programs.
+
+    use aya_ebpf::{
+        macros::{tracepoint, uprobe, uretprobe},
+        programs::{ProbeContext, RetProbeContext, TracePointContext},
+    };
+    use ioctl_trace_ebpf::ControlFunction;
+
+    use super::{ENTER_REQUEST, windows, word};
+
+    #[uprobe]
+    pub fn control_enter(ctx: ProbeContext) -> u32 {
+        windows::enter(&ctx, ControlFunction::Device);
+        0
+    }
+
+    #[uretprobe]
+    pub fn control_exit(ctx: RetProbeContext) -> u32 {
+        windows::exit(&ctx, ControlFunction::Device);
+        0
+    }
+
+    #[uprobe]
+    pub fn fs_control_enter(ctx: ProbeContext) -> u32 {
+        windows::enter(&ctx, ControlFunction::FileSystem);
+        0
+    }
+
+    #[uretprobe]
+    pub fn fs_control_exit(ctx: RetProbeContext) -> u32 {
+        windows::exit(&ctx, ControlFunction::FileSystem);
+        0
+    }
+
+    #[uprobe]
+    pub fn handle_open(ctx: ProbeContext) -> u32 {
+        windows::open(&ctx);
+        0
+    }
+
+    #[uretprobe]
+    pub fn handle_opened(ctx: RetProbeContext) -> u32 {
+        windows::open_done(&ctx);
+        0
+    }
+
+    #[uprobe]
+    pub fn handle_close(ctx: ProbeContext) -> u32 {
+        windows::close(&ctx);
+        0
+    }
+
+    /// The path is the second argument of `openat`.
+    #[tracepoint]
+    pub fn enter_openat(ctx: TracePointContext) -> u32 {
+        // SAFETY: the offset is that of this tracepoint.
+        windows::file_opened(unsafe { word(&ctx, ENTER_REQUEST) });
+        0
+    }
 }
 
 #[panic_handler]

@@ -49,6 +49,11 @@ pub struct Args {
     #[arg(short, long, value_name = "USER", requires = "command", help_heading = WHOM)]
     pub user: Option<String>,
 
+    /// The control codes of Windows programs under Wine too (DeviceIoControl), with the calls that they cause; =all shows also
+    /// those by which Wine keeps house, as --all does
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "programs", help_heading = WHAT)]
+    pub windows: Option<Windows>,
+
     /// Only these requests: names, globs, numbers, @families; ! negates
     #[arg(short = 'e', long = "requests", value_name = "REQUESTS", allow_hyphen_values = true, help_heading = WHAT)]
     pub requests: Vec<String>,
@@ -222,6 +227,12 @@ pub enum Action {
 }
 
 impl Args {
+    /// Whether the control codes are shown by which Wine keeps house.
+    #[must_use]
+    pub fn housekeeping(&self) -> bool {
+        self.all || self.windows == Some(Windows::All)
+    }
+
     /// What is left out of calls.
     #[must_use]
     pub fn redaction(&self) -> Redaction {
@@ -303,6 +314,15 @@ pub enum Redact {
     All,
     /// Text, and bytes that may hold some
     Strings,
+}
+
+/// Which control codes are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Windows {
+    /// Those of programs
+    Programs,
+    /// Those by which Wine keeps house, too
+    All,
 }
 
 /// What totals are sorted by. Those that strace has mean what they mean there.

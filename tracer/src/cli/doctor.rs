@@ -119,6 +119,7 @@ fn attaching(registry: &'static Registry) -> Finding {
         user_stack: false,
         kernel_stack: false,
         buffer_bytes: 64 << 10,
+        windows: false,
         debug: false,
     };
     let attached = Live::load(&setup, registry).and_then(|mut live| {

@@ -60,7 +60,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     }
     let dashboard = dashboard(&args)?;
     // The kernel counts by request and device: what else a filter asks about it does not keep.
-    let summary_only = output::only_totals(&args) && filter.is_none();
+    let summary_only = output::only_totals(&args) && filter.is_none() && args.windows.is_none();
     let clock = WallClock::system();
     let recorder = replay::recorder(&args, registry, &clock)?;
     let mut sinks = output::sinks(&args, !dashboard && recorder.is_none(), &clock)?;
@@ -88,6 +88,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
             max_bytes: if copies && args.redaction() != Redaction::All { args.max_bytes } else { 0 },
             user_stack: args.stack > 0,
             kernel_stack: args.kernel_stack,
+            windows: args.windows.is_some(),
             buffer_bytes: args.buffer,
             debug: args.debug,
         },

@@ -16,12 +16,12 @@ use aya::{
 };
 use ioctl_registry::Registry;
 use ioctl_trace_ebpf::{
-    COMM_LEN, Choice, ChoiceKey, Config, Counters, InFlight, MAX_CAPTURE, Node, Plan, PlanKey, RequestMode,
-    Step, SummaryKey, SummaryValue, in_flight_flags,
+    COMM_LEN, Choice, ChoiceKey, Config, Counters, InFlight, MAX_CAPTURE, Node, Plan, PlanKey, ROOMS_PER_CPU,
+    RequestMode, Step, SummaryKey, SummaryValue, in_flight_flags,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Accounts, Batch, InFlightCall, Source, cast, offsets};
+use super::{Accounts, Batch, InFlightCall, Source, cast, offsets, wine};
 use crate::{plan::Plans, raw::Shared};
 
 /// The BPF object that `build.rs` made.
@@ -35,6 +35,8 @@ pub const MAX_COMMS: usize = 64;
 pub const MAX_UIDS: usize = 64;
 /// See [`MAX_COMMS`].
 pub const MAX_PROCESSES: usize = 1_024;
+/// Handles of Windows programs whose names are known at a time.
+const MAX_HANDLES: u32 = 65_536;
 /// See [`MAX_COMMS`].
 pub const MAX_REQUESTS: usize = 16_384;
 
@@ -163,6 +165,8 @@ pub struct Setup {
     pub kernel_stack: bool,
     /// Size of the ring buffer in bytes: a power of two, at least a page.
     pub buffer_bytes: u32,
+    /// Watch the control codes of Windows programs, too.
+    pub windows: bool,
     /// Let the kernel side log its diagnostics.
     pub debug: bool,
 }
@@ -219,6 +223,8 @@ pub struct Live {
     plans: Option<Plans<'static>>,
     /// Entries of the maps that are filled.
     filled: [usize; 4],
+    /// The Wines that are watched.
+    pub(super) wine: wine::Attached,
 }
 
 /// The kernel side's log; it is empty unless diagnostics were asked for.
@@ -268,13 +274,21 @@ impl Live {
             .override_global(aya_log::LEVEL, &log_level, false)
             .map_max_entries("EVENTS", setup.buffer_bytes)
             .map_max_entries("WORK", cpus()?)
+            .map_max_entries("ROOMS", if setup.windows { cpus()?.saturating_mul(ROOMS_PER_CPU) } else { 1 })
+            .map_max_entries("HANDLES", if setup.windows { MAX_HANDLES } else { 1 })
             .map_max_entries("PLANS", length(|plans| plans.plans().len()))
             .map_max_entries("NODES", length(|plans| plans.nodes().len()))
             .map_max_entries("STEPS", length(|plans| plans.steps().len()))
             .map_max_entries("CHOICES", length(|plans| plans.choices().len()))
             .load(&object)
             .map_err(|e| kernel("cannot load the BPF object", e))?;
-        let mut live = Self { ebpf, compat_attached: false, plans: None, filled: [0; 4] };
+        let mut live = Self {
+            ebpf,
+            compat_attached: false,
+            plans: None,
+            filled: [0; 4],
+            wine: wine::Attached::default(),
+        };
         live.fill_maps(&setup.wanted)?;
         if let Some(plans) = &plans {
             live.fill_plans(plans)?;
@@ -421,11 +435,12 @@ impl Live {
             "process_exec",
             "process_exit",
         ];
-        for name in names {
+        for name in wine::PROGRAMS.into_iter().chain(names) {
             // A program that was never loaded has nothing to detach.
             let _ = match self.ebpf.program_mut(name) {
                 Some(Program::TracePoint(program)) => program.unload(),
                 Some(Program::RawTracePoint(program)) => program.unload(),
+                Some(Program::UProbe(program)) => program.unload(),
                 _ => Ok(()),
             };
         }
@@ -529,7 +544,7 @@ impl Live {
         M::try_from(map).map_err(|e| kernel("cannot open a BPF map", e))
     }
 
-    fn program<'a, P>(&'a mut self, name: &'static str) -> Result<&'a mut P, LiveError>
+    pub(super) fn program<'a, P>(&'a mut self, name: &'static str) -> Result<&'a mut P, LiveError>
     where
         &'a mut P: TryFrom<&'a mut Program, Error = aya::programs::ProgramError>,
     {
@@ -543,7 +558,7 @@ fn missing(name: &str) -> io::Error {
 }
 
 /// An error of the kernel; "not permitted" anywhere in its chain means that privileges are missing.
-fn kernel(what: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> LiveError {
+pub(super) fn kernel(what: &'static str, error: impl std::error::Error + Send + Sync + 'static) -> LiveError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(e) = cause {
         if e.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(libc::EPERM) {
@@ -593,6 +608,7 @@ fn config_of(setup: &Setup, offsets: Config) -> Config {
         has_loop: u32::from(has_loop()),
         user_stack: u32::from(setup.user_stack),
         kernel_stack: u32::from(setup.kernel_stack),
+        windows: u32::from(setup.windows),
         // A process may end soon after its call, and with it what tells the names of the addresses in a stack.
         watermark: if setup.user_stack { 0 } else { setup.buffer_bytes / 4 },
         ..offsets

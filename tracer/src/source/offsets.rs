@@ -55,6 +55,7 @@ pub fn fill(config: &mut Config, btf_file: &Path) -> Result<Option<u32>, OffsetE
         (&mut config.cgroup_kn_off, "cgroup.kn"),
         (&mut config.kn_id_off, "kernfs_node.id"),
         (&mut config.task_leader_off, "task_struct.group_leader"),
+        (&mut config.task_start_off, "task_struct.start_time"),
         (&mut config.task_comm_off, "task_struct.comm"),
         (&mut config.task_pending_off, "task_struct.pending.signal"),
         (&mut config.signal_live_off, "signal_struct.live"),
@@ -93,6 +94,9 @@ pub fn fill(config: &mut Config, btf_file: &Path) -> Result<Option<u32>, OffsetE
     for (offset, path) in members {
         **offset = member_offset(&btf, path).ok_or_else(|| OffsetError::Missing((*path).to_owned()))?;
     }
+    // Other architectures have neither.
+    config.task_gs_off = member_offset(&btf, "task_struct.thread.gsbase").unwrap_or(0);
+    config.task_tls_off = member_offset(&btf, "task_struct.thread.tls_array").unwrap_or(0);
     let cast = id_of(&btf, "bpf_rdonly_cast", |ty| matches!(ty, Type::Func(_)));
     config.type_word = id_of(&btf, "list_head", is_whole).unwrap_or_default();
     config.type_file = id_of(&btf, "file", is_whole).unwrap_or_default();

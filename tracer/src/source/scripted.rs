@@ -47,7 +47,7 @@ impl Scripted {
     pub fn input(&mut self, call: &CallRecord, memory: &[(u64, &[u8])]) -> &mut Self {
         let header =
             RecordHeader { kind: RecordKind::Data as u16, time_ns: call.header.time_ns, ..call.header };
-        let mut bytes = raw::bytes_of(&DataRecord { header, tid: call.tid, reserved: 0 });
+        let mut bytes = raw::bytes_of(&DataRecord { header, tid: call.tid, control: 0 });
         memory.iter().for_each(|(address, piece)| bytes.extend(segment(*address, piece)));
         self.raw(bytes)
     }

@@ -91,10 +91,11 @@ fn task(event: &Event, room: usize) -> String {
 /// Descriptor and file in so much room.
 #[must_use]
 pub fn file(event: &Event, room: usize) -> String {
-    let fd = event.call.fd;
+    let fd = event.call.descriptor();
     match &event.call.target {
         Target::NotOpen => format!("{fd} not open"),
         Target::Unreadable => format!("{fd} unreadable"),
+        Target::Handle => fd.to_string(),
         Target::File(file) if file.target.is_empty() => match event.device() {
             Some(device) => format!("{fd}<{}>", device.kind_name()),
             None => fd.to_string(),

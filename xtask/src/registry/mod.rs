@@ -23,6 +23,7 @@ mod private;
 mod requests;
 mod sets;
 mod shipped;
+mod status;
 mod types;
 mod windows;
 
@@ -72,6 +73,7 @@ pub fn run(args: &RegistryArgs) -> Result<()> {
     files.push(("blocks.tsv", blocks::render(&inputs.block_table, &registry.join("overlay"))?));
     files.extend(shipped::render(&registry)?);
     files.extend(windows::render(&inputs, &registry.join("overlay"))?);
+    files.push(status::render(&inputs)?);
     let data = args.output.clone().unwrap_or_else(|| registry.join("data"));
     if args.check { output::check(&data, &files) } else { output::write(&data, &files, args.allow_shrink) }
 }
