@@ -10,7 +10,7 @@ use crate::{
     family::Verdict,
     registry::Registry,
     request::{Arg, Request},
-    windows::ControlCode,
+    windows::{ControlCode, Kind},
 };
 
 /// A request, with the values of its parameters if it has any.
@@ -210,8 +210,9 @@ pub enum Lookup<'r> {
     Block(Encoding, Vec<&'r Block>),
     /// Nothing is known of the number but its parts.
     Unknown(Encoding),
-    /// A control code of Windows that has no name.
-    Control(ControlCode),
+    /// A control code of Windows that has no name, or none that is certain: codes of the vendors' ranges are theirs to give
+    /// away, so that what a public header calls one may be another driver's.
+    Control(ControlCode, Vec<Named<'r>>),
 }
 
 impl<'r> Lookup<'r> {
@@ -229,7 +230,7 @@ impl<'r> Lookup<'r> {
         match self {
             Self::Exact(named) => slice::from_ref(named),
             Self::Ambiguous(several) => several,
-            Self::Resized(..) | Self::Block(..) | Self::Unknown(_) | Self::Control(_) => &[],
+            Self::Resized(..) | Self::Block(..) | Self::Unknown(_) | Self::Control(..) => &[],
         }
     }
 }
@@ -247,7 +248,12 @@ impl fmt::Display for Lookup<'_> {
             Self::Resized(encoding, _) | Self::Block(encoding, _) | Self::Unknown(encoding) => {
                 encoding.fmt(formatter)
             }
-            Self::Control(code) => code.fmt(formatter),
+            Self::Control(code, several) if formatter.alternate() && !several.is_empty() => {
+                write!(formatter, "{code} /* if not another's: ")?;
+                alternatives(formatter, several)?;
+                formatter.write_str(" */")
+            }
+            Self::Control(code, _) => code.fmt(formatter),
         }
     }
 }
@@ -354,8 +360,18 @@ impl Registry {
         let mut named: Vec<_> =
             self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain).collect();
         named.dedup_by(|a, b| a.name() == b.name());
+        let code = ControlCode(number);
+        // A user's own file says what it means here.
+        let certain = |named: &Named<'_>| named.source() == "vendor";
+        if code.kind() == Kind::Private {
+            if named.iter().any(certain) {
+                named.retain(certain);
+            } else {
+                return Lookup::Control(code, named);
+            }
+        }
         match (named.pop(), named.is_empty()) {
-            (None, _) => Lookup::Control(ControlCode(number)),
+            (None, _) => Lookup::Control(code, Vec::new()),
             (Some(only), true) => Lookup::Exact(only),
             (Some(last), false) => {
                 named.push(last);
@@ -376,7 +392,13 @@ impl Registry {
     #[must_use]
     pub fn meanings(&self, number: u32, arch: Arch) -> Vec<Named<'_>> {
         if arch.is_windows() {
-            return self.windows().control(number, arch).named().to_vec();
+            let codes = self.windows();
+            return codes
+                .group(number, arch)
+                .iter()
+                .filter_map(|entry| codes.at(*entry))
+                .map(Named::plain)
+                .collect();
         }
         let plain = self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain);
         plain.chain(self.parametrised_of(Encoding::of(number, arch), arch)).collect()

@@ -2,11 +2,16 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use ioctl_registry::{Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, Value, When};
+use ioctl_registry::{
+    Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, Value, When,
+    windows::{ControlCode, Method},
+};
 
 use crate::{
-    event::{self, Call, Device, Event, File},
+    event::{self, Call, Control, Device, Event, File},
     host::Host,
+    housekeeping::is_housekeeping,
+    memory::Image,
     redact::{self, Redaction},
     stack::Frame,
     symbols::Symbol,
@@ -61,7 +66,15 @@ impl Decoder {
     }
 
     /// Decodes one call.
-    pub fn call(&mut self, call: Call) -> Event {
+    pub fn call(&mut self, mut call: Call) -> Event {
+        if call.control.is_some() {
+            let housekeeping = is_housekeeping(&call);
+            if let Some(control) = &mut call.control {
+                control.housekeeping = housekeeping;
+            }
+            let request = self.registry.lookup(call.request, call.arch(), &ioctl_registry::Device::default());
+            return Event { call, request };
+        }
         let request = match call.target.file() {
             Some(file) => self.request(call.request, call.arch(), file),
             None => self.registry.lookup(call.request, call.arch(), &ioctl_registry::Device::default()),
@@ -116,6 +129,9 @@ impl Decoder {
 
     fn whole_arguments(&self, event: &Event) -> (Option<Value>, Option<Value>) {
         let call = &event.call;
+        if let Some(control) = &call.control {
+            return self.buffers(event, control);
+        }
         match event.request.named() {
             [] => exchanged(call, |memory, when| {
                 self.registry.untyped(call.request, call.arch(), call.arg, memory, when)
@@ -145,6 +161,18 @@ impl Decoder {
             self.registry.argument(&named, call.arch(), call.arg, memory, when)
         };
         exchanged(call, decode)
+    }
+
+    /// The buffers of a control code: the input before the call, and the output after it; where the driver reads that one,
+    /// before it.
+    fn buffers(&self, event: &Event, control: &Control) -> (Option<Value>, Option<Value>) {
+        let (call, code) = (&event.call, ControlCode(event.call.request));
+        let input = buffer(&call.data.input, call.arg, control.input_len.into());
+        let reads = code.parts().method == Method::InDirect;
+        let image = if reads { &call.data.input } else { &call.data.output };
+        let filled = control.information.map_or(0, |filled| filled.min(control.output_len.into()));
+        let length = if reads { control.output_len.into() } else { filled };
+        (input, buffer(image, control.output, length))
     }
 
     /// What a call returned, where that has a meaning beyond its number.
@@ -200,6 +228,19 @@ impl Decoder {
     pub fn cgroup(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
         self.host.cgroup(id, pid)
     }
+}
+
+/// What is known of a buffer; nothing if there is none.
+fn buffer(image: &Image, address: u64, length: u64) -> Option<Value> {
+    if address == 0 || length == 0 {
+        return None;
+    }
+    let bytes = image.bytes(address, length);
+    if bytes.is_empty() {
+        return Some(Value::Pointer(address));
+    }
+    let value = Value::Bytes { bytes: bytes.to_vec(), cut: (bytes.len() as u64) < length };
+    Some(Value::Pointee { address, value: Box::new(value) })
 }
 
 /// Names that many drivers stand behind: that under which those of graphics register their device numbers, and those of
@@ -288,6 +329,8 @@ mod tests {
             outcome: Outcome::Returned(0),
             target,
             data: Data::default(),
+            control: None,
+            parent_ns: None,
         };
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 136))).request.to_string(), "TCSETS");
         assert_eq!(decoder.call(call(on(DeviceKind::Char, 14))).request.to_string(), "SNDCTL_TMR_START");

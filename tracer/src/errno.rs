@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, io, sync::LazyLock};
 
+use ioctl_registry::windows;
+
 /// Error numbers that only the kernel uses inside itself; a tracer sees them. Names and texts from the kernel's
 /// `include/linux/errno.h`.
 const INTERNAL: &[(i32, &str, &str)] = &[
@@ -33,9 +35,18 @@ pub const fn is_restart(errno: i32) -> bool {
     matches!(errno, 512 | 513 | 514 | 516)
 }
 
-/// `ENOTTY` for 25; `errno 999` for a number without a name.
+/// The name of an `NTSTATUS`, or its number.
+#[must_use]
+pub fn status_name(status: u32) -> Cow<'static, str> {
+    windows::status_name(status).map_or_else(|| format!("{status:#x}").into(), Cow::Borrowed)
+}
+
+/// `ENOTTY` for 25; `errno 999` for a number without a name. A number below zero is an `NTSTATUS`.
 #[must_use]
 pub fn name(errno: i32) -> Cow<'static, str> {
+    if errno < 0 {
+        return status_name(errno.cast_unsigned());
+    }
     known(errno).map_or_else(|| find_name(errno), |(name, _)| Cow::Borrowed(name))
 }
 
@@ -49,9 +60,12 @@ fn find_name(errno: i32) -> Cow<'static, str> {
     }
 }
 
-/// The C library's words for it.
+/// The C library's words for it. An `NTSTATUS` says how severe it is.
 #[must_use]
 pub fn text(errno: i32) -> Cow<'static, str> {
+    if errno < 0 {
+        return if errno.cast_unsigned() >= 0xc000_0000 { "error" } else { "warning" }.into();
+    }
     known(errno).map_or_else(|| find_text(errno), |(_, text)| Cow::Borrowed(text))
 }
 

@@ -1,15 +1,14 @@
 //! A call as the rest of the program knows it. No user interface and no kernel structure is known here.
 
 use std::{
-    borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
 };
 
-use ioctl_registry::{Arch, DeviceKind, Direction, Encoding, Lookup, Request, windows};
+use ioctl_registry::{Arch, DeviceKind, Direction, Encoding, Lookup, Request};
 use ioctl_trace_ebpf::ControlFunction;
 
-use crate::{errno, memory::Image, redact::Redaction};
+use crate::{memory::Image, redact::Redaction};
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -284,12 +283,25 @@ impl Call {
         self.outcome.value().map(|value| value as u32)
     }
 
-    /// The name of the error by which the call failed: `ENOTTY`, `STATUS_NOT_SUPPORTED`; a number where it has none.
+    /// Of a control code the device that the handle is of: `\\??\\C:` of a file on that drive, the path that is known of Unix,
+    /// or nothing.
     #[must_use]
-    pub fn error_name(&self) -> Option<Cow<'static, str>> {
+    pub fn windows_device(&self) -> Option<&[u8]> {
+        self.control.as_ref()?;
+        let name = self.target.file().map(|file| file.target.as_slice()).unwrap_or_default();
+        let mut gaps = name.iter().enumerate().filter(|(_, byte)| **byte == b'\\').map(|(place, _)| place);
+        // Behind the object's folder and its own name.
+        let end = if name.starts_with(b"\\") { gaps.nth(2) } else { None };
+        name.get(..end.unwrap_or(name.len()))
+    }
+
+    /// The error by which the call failed, as [`errno::name`](crate::errno::name) takes it: an error number, or below zero
+    /// an `NTSTATUS`.
+    #[must_use]
+    pub fn error(&self) -> Option<i32> {
         match self.status() {
-            Some(status) => self.failed().then(|| status_name(status)),
-            None => self.outcome.errno().map(errno::name),
+            Some(status) => Some(status.cast_signed()).filter(|status| *status < 0),
+            None => self.outcome.errno(),
         }
     }
 
@@ -298,12 +310,6 @@ impl Call {
     pub fn shown_arg(&self) -> Option<u64> {
         (self.data.redaction != Redaction::All).then_some(self.arg)
     }
-}
-
-/// The name of an `NTSTATUS`, or its number.
-#[must_use]
-pub fn status_name(status: u32) -> Cow<'static, str> {
-    windows::status_name(status).map_or_else(|| format!("{status:#x}").into(), Cow::Borrowed)
 }
 
 /// The architecture of native calls of a machine, or of those through its 32-bit system call table.

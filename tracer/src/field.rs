@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 
-use ioctl_registry::{DeviceKind, Direction, Encoding, Value};
+use ioctl_registry::{
+    DeviceKind, Direction, Encoding, Value,
+    windows::{ControlCode, Method},
+};
 
 use crate::{
     clock::WallClock,
     decode::Decoder,
-    event::{Event, File, kind_name},
+    errno::status_name,
+    event::{Control, Event, File, kind_name},
 };
 
 /// What a field holds.
@@ -187,6 +191,14 @@ const DIRECTIONS: &[&str] = &[
     Direction::ReadWrite.as_str(),
 ];
 
+/// The ways of a control code's buffers.
+const METHODS: &[&str] = &[
+    Method::Buffered.as_str(),
+    Method::InDirect.as_str(),
+    Method::OutDirect.as_str(),
+    Method::Neither.as_str(),
+];
+
 fields! {
     Ts, "ts" / "time", Kind::Time, None, "When the call began", "ts >= '2026-11-20T23:40:00Z'";
     Pid, "pid", Kind::Integer, None, "Process", "pid in (4711, 4712)";
@@ -205,23 +217,34 @@ fields! {
     DeviceName, "device.name", Kind::Text, Device, "The kernel's name of a block device", "device.name == sda1";
     Filesystem, "device.filesystem" / "filesystem", Kind::Text, None, "Type of the filesystem that a file or directory is on", "filesystem == btrfs";
     Domain, "device.domain" / "domain", Kind::Text, Request, "Family of a socket", "domain == AF_INET6";
+    Os, "os", Kind::Word(&["linux", "windows"]), None, "Whose program made the call: a control code is of windows", "os == windows";
+    Handle, "handle", Kind::Address, None, "Handle that a control code is sent to", "handle == 0x44";
     Request, "request.name" / "request" / "request.names", Kind::Request, Request, "Request, by name, alias, number or pattern; of several that cannot be told apart, any", "request ~ VIDIOC_*";
     Number, "request.number" / "number", Kind::Integer, None, "Number of the request", "number == 0x5413";
     Direction, "request.dir" / "dir", Kind::Word(DIRECTIONS), Request, "Which way the argument travels", "dir == read-write";
     Type, "request.type" / "type", Kind::Integer, None, "Type of the request's number; a character does too", "type == 'V'";
     Nr, "request.nr" / "nr", Kind::Integer, None, "Number within the type", "nr >= 0xa0";
     Size, "request.size" / "size", Kind::Size, None, "Size of the argument in the request's number", "size > 1K";
+    Code, "request.code", Kind::Text, None, "Parts of a control code, as CTL_CODE has them", "request.code ~ '*FILE_DEVICE_DISK*'";
+    Method, "request.method" / "method", Kind::Word(METHODS), None, "How the buffers of a control code travel", "method == METHOD_NEITHER";
     Family, "request.family" / "family", Kind::Texts, Request, "Family of the request, as `list --families` has them", "family in (drm, v4l2)";
     Header, "request.header" / "header", Kind::Texts, Request, "Header that defines the request", "header ~ 'linux/*'";
     Arg, "arg", Kind::Address, None, "The argument as a number: mostly an address", "arg != 0";
     Argument, "arg.*", Kind::Value, Argument, "Fields of the decoded argument, before or after the call", "arg.flags has O_CLOEXEC";
     In, "in", Kind::Value, Argument, "The decoded argument before the call, and its fields in.*", "in.count > 16";
     Out, "out", Kind::Value, Argument, "The decoded argument after the call, and its fields out.*", "out.ws_col < 80";
-    Ret, "ret", Kind::Integer, None, "What the call returned: below zero a negative error number", "ret < 0";
+    InLen, "in_len", Kind::Size, None, "Bytes of a control code's input buffer", "in_len > 4K";
+    OutLen, "out_len", Kind::Size, None, "Bytes of a control code's output buffer", "out_len == 0";
+    Ret, "ret", Kind::Integer, None, "What the call returned: below zero a negative error number, or the NTSTATUS of a warning or an error", "ret < 0";
     Errno, "errno", Kind::Errno, None, "Error, by name or number", "errno in (ENOTTY, EINVAL)";
+    Status, "status", Kind::Text, None, "NTSTATUS of a control code", "status == STATUS_NOT_SUPPORTED";
+    Information, "information", Kind::Integer, None, "What a control code gave besides its status: mostly the bytes that it filled", "information > 512";
     Result, "result", Kind::Value, Argument, "What the returned number means, and its fields", "result exists";
     Duration, "dur" / "dur_ns", Kind::Duration, None, "Time inside the kernel", "dur > 1ms";
     Compat, "compat", Kind::Truth, None, "Whether a 32-bit program made the call", "not compat";
+    WindowsPid, "windows_pid", Kind::Integer, None, "The id that a Windows program knows its process by", "windows_pid == 32";
+    WindowsTid, "windows_tid", Kind::Integer, None, "The id that a Windows program knows its thread by", "windows_tid == 36";
+    Parent, "parent", Kind::Time, None, "When the control code began that the call was made for, by the same thread", "parent exists";
     Fds, "fds", Kind::Texts, None, "Files behind descriptors in the argument or the result", "fds ~ '/dev/dri/*'";
     Stack, "stack", Kind::Texts, Stack, "Functions of the program's stack (with -k)", "stack has eglSwapBuffers";
     KernelStack, "kernel_stack", Kind::Texts, Stack, "Functions of the kernel's stack (with --kernel-stack)", "kernel_stack has drm_ioctl";
@@ -247,12 +270,29 @@ impl FieldId {
     pub fn get<'e>(self, event: &'e Event, decoder: &mut Decoder, clock: &WallClock) -> FieldValue<'e> {
         let call = &event.call;
         let file = call.target.file();
-        let encoding = || Encoding::of(call.request, call.arch());
+        // A control code has other parts.
+        let encoding = || call.control.is_none().then(|| Encoding::of(call.request, call.arch()));
+        let time = |time_ns| {
+            let (second, nanos) = clock.epoch(time_ns);
+            FieldValue::Integer(i128::from(second) * 1_000_000_000 + i128::from(nanos))
+        };
         match self {
-            Self::Ts => {
-                let (second, nanos) = clock.epoch(call.start_ns);
-                FieldValue::Integer(i128::from(second) * 1_000_000_000 + i128::from(nanos))
-            }
+            Self::Ts => time(call.start_ns),
+            Self::Parent => call.parent_ns.map_or(FieldValue::Absent, time),
+            Self::Os
+            | Self::Handle
+            | Self::Code
+            | Self::Method
+            | Self::InLen
+            | Self::OutLen
+            | Self::Status
+            | Self::Information
+            | Self::WindowsPid
+            | Self::WindowsTid => match &call.control {
+                Some(control) => self.of_control(control, event),
+                None if self == Self::Os => FieldValue::text(Some("linux")),
+                None => FieldValue::Absent,
+            },
             Self::Pid => FieldValue::Integer(call.pid.into()),
             Self::Tid => FieldValue::Integer(call.tid.into()),
             Self::Comm => FieldValue::Text(call.comm.as_bytes().into()),
@@ -261,6 +301,7 @@ impl FieldId {
             Self::Cgroup => {
                 FieldValue::text(decoder.cgroup(call.cgroup, call.pid).map(|path| path.to_string()))
             }
+            Self::Fd if call.control.is_some() && call.fd < 0 => FieldValue::Absent,
             Self::Fd => FieldValue::Integer(call.fd.into()),
             Self::Path => match file.filter(|file| !file.target.is_empty()) {
                 Some(file) => FieldValue::Text(file.target.as_slice().into()),
@@ -278,9 +319,9 @@ impl FieldId {
             Self::Request => texts(event, ioctl_registry::Request::name),
             Self::Number => FieldValue::Integer(call.request.into()),
             Self::Direction => FieldValue::text(Some(event.direction().as_str())),
-            Self::Type => FieldValue::Integer(encoding().ty.into()),
-            Self::Nr => FieldValue::Integer(encoding().nr.into()),
-            Self::Size => FieldValue::Integer(encoding().size.into()),
+            Self::Type => FieldValue::number(encoding().map(|parts| parts.ty)),
+            Self::Nr => FieldValue::number(encoding().map(|parts| parts.nr)),
+            Self::Size => FieldValue::number(encoding().map(|parts| parts.size)),
             Self::Family => texts(event, ioctl_registry::Request::family),
             Self::Header => texts(event, ioctl_registry::Request::header),
             Self::Arg => FieldValue::number(call.shown_arg()),
@@ -316,6 +357,23 @@ impl FieldId {
                 let notes = event.notes().into_iter();
                 FieldValue::Texts(notes.map(|note| Cow::Borrowed(note.as_bytes())).collect())
             }
+        }
+    }
+
+    fn of_control<'e>(self, control: &Control, event: &'e Event) -> FieldValue<'e> {
+        let code = ControlCode(event.call.request);
+        match self {
+            Self::Os => FieldValue::text(Some("windows")),
+            Self::Handle => FieldValue::Integer(control.handle.into()),
+            Self::Code => FieldValue::text(Some(code.to_string())),
+            Self::Method => FieldValue::text(Some(code.parts().method.as_str())),
+            Self::InLen => FieldValue::Integer(control.input_len.into()),
+            Self::OutLen => FieldValue::Integer(control.output_len.into()),
+            Self::Status => FieldValue::text(event.call.status().map(status_name)),
+            Self::Information => FieldValue::number(control.information),
+            Self::WindowsPid => FieldValue::number(control.process),
+            Self::WindowsTid => FieldValue::number(control.thread),
+            _ => FieldValue::Absent,
         }
     }
 

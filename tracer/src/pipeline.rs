@@ -18,6 +18,7 @@ use crate::{
     assemble::{Assembled, Assembler},
     decode::Decoder,
     event::Event,
+    families::Families,
     filter::Filter,
     privilege::{self, Duty},
     recording::{Tap, Writer},
@@ -71,6 +72,10 @@ pub struct Stage {
     pub filter: Option<Filter>,
     /// When the calls began that the user wants to see.
     pub window: Window,
+    /// Whether those are shown by which Wine keeps house.
+    pub housekeeping: bool,
+    /// Calls that wait for what they are done for.
+    pub families: Families,
     /// What nobody is to see of them, whatever they are written to.
     pub redaction: Redaction,
     /// Where it goes.
@@ -118,11 +123,10 @@ impl Stage {
                 Assembled::Call(call) => {
                     self.progress.received.fetch_add(1, Ordering::Relaxed);
                     let event = self.decoder.call(call);
-                    self.event(&event)?;
                     if self.recorder.is_some() || self.tap.as_ref().is_some_and(|tap| tap.is_on()) {
                         self.ask(&event);
                     }
-                    self.assembler.recycle(event.call);
+                    self.sorted(event)?;
                 }
                 Assembled::ProcessEnded => ended = true,
                 // These are urgent: until they are acted upon calls are missed.
@@ -166,13 +170,35 @@ impl Stage {
         }
     }
 
+    /// Writes an event, or keeps it until that is written which it was done for.
+    fn sorted(&mut self, event: Event) -> io::Result<()> {
+        // Nearly always there is one, and nothing to be sorted.
+        if event.call.parent_ns.is_none() && event.call.control.is_none() {
+            self.event(&event)?;
+            self.assembler.recycle(event.call);
+            return Ok(());
+        }
+        self.families.sorted(event).iter().try_for_each(|event| self.event(event))
+    }
+
+    /// Writes what was kept until then.
+    ///
+    /// # Errors
+    /// The first output that cannot be written.
+    pub fn rest(&mut self) -> io::Result<()> {
+        self.families.rest().iter().try_for_each(|event| self.event(event))
+    }
+
     /// Writes one event, if it is wanted.
     ///
     /// # Errors
     /// The first output that cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         let filter = self.filter.as_ref();
-        if !self.window.has(event.call.start_ns)
+        let hidden =
+            !self.housekeeping && event.call.control.as_ref().is_some_and(|control| control.housekeeping);
+        if hidden
+            || !self.window.has(event.call.start_ns)
             || !self.selection.wants(event.call.request, &event.request)
             || filter.is_some_and(|filter| !filter.matches(event, &mut self.decoder))
         {
@@ -180,7 +206,7 @@ impl Stage {
             return Ok(());
         }
         self.progress.shown.fetch_add(1, Ordering::Relaxed);
-        if event.call.outcome.value().is_some_and(|value| value < 0) {
+        if event.call.failed() {
             self.progress.failed.fetch_add(1, Ordering::Relaxed);
         }
         for sink in &mut self.sinks {
@@ -363,6 +389,8 @@ mod tests {
             selection: Selection::parse(Some(selection).filter(|s| !s.is_empty()), Registry::builtin())
                 .expect("selection"),
             filter: None,
+            housekeeping: false,
+            families: Families::default(),
             window: Window::default(),
             redaction: Redaction::default(),
             recorder: None,

@@ -14,6 +14,7 @@ use ioctl_registry::{Arch, Registry};
 use crate::{
     assemble::Assembler,
     decode::{Decoder, Detail},
+    families::Families,
     filter::Filter,
     host::RecordedHost,
     pipeline::{End, Pipeline, Progress, Stage, Window},
@@ -34,6 +35,8 @@ pub struct Plan {
     pub filter: Option<Filter>,
     /// When they began.
     pub window: Window,
+    /// Whether the control codes are shown by which Wine keeps house.
+    pub housekeeping: bool,
     /// What is left out of them.
     pub redaction: Redaction,
     /// How many times faster than it was; `None` for at once.
@@ -74,6 +77,8 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
         decoder: Decoder::new(plan.registry, Detail::Full, Box::new(RecordedHost::default())).of(arch),
         selection: plan.selection,
         filter: plan.filter,
+        housekeeping: plan.housekeeping,
+        families: Families::default(),
         window: plan.window,
         redaction: plan.redaction,
         sinks: plan.sinks,
@@ -90,7 +95,8 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
     let source = Box::new(Stoppable { source, stop: plan.stop });
     let (stage, mut end) = Pipeline::start(source, stage, Box::new(|_| {}))?.complete();
     if let (Some(mut stage), End::Complete) = (stage, &end)
-        && let Err(error) = stage.sinks.iter_mut().try_for_each(|sink| sink.finish())
+        && let Err(error) =
+            stage.rest().and_then(|()| stage.sinks.iter_mut().try_for_each(|sink| sink.finish()))
     {
         end = End::Output(error);
     }

@@ -24,6 +24,7 @@ use crate::{
     clock::monotonic_ns,
     command::{self, CommandError, Spec},
     decode::{Decoder, Detail},
+    families::Families,
     filter::Filter,
     host::{Host, LiveHost, Remembering},
     pipeline::{End, News, Pipeline, Progress, Stage, Window},
@@ -53,6 +54,8 @@ pub struct Plan {
     pub selection: Selection,
     /// The calls that are wanted; `None` for all of them.
     pub filter: Option<Filter>,
+    /// Whether the control codes are shown by which Wine keeps house.
+    pub housekeeping: bool,
     /// What is left out of calls.
     pub redaction: Redaction,
     /// Where events go.
@@ -202,6 +205,8 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
         decoder,
         selection: std::mem::take(&mut plan.selection),
         filter: plan.filter.take(),
+        housekeeping: plan.housekeeping,
+        families: Families::default(),
         window: Window::default(),
         redaction: plan.redaction,
         recorder: plan.recorder.take(),
@@ -449,7 +454,7 @@ fn conclude(
         running.push(&recording::running_record(tid, &call, now));
     }
     let received = report.progress.received.load(Ordering::Relaxed);
-    let written = stage.batch(&running, &|_| {});
+    let written = stage.batch(&running, &|_| {}).and_then(|()| stage.rest());
     // They were not delivered: they did not end.
     report.progress.received.store(received, Ordering::Relaxed);
     if summary_only {

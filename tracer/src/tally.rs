@@ -28,6 +28,9 @@ const MAX_PATHS: usize = 16_384;
 /// Stands for programs beyond those that are kept.
 const OTHERS: &str = "(others)";
 
+/// The kind of what control codes of Windows programs are sent to.
+const WINDOWS: &str = "windows";
+
 /// A kind of device. Minor numbers, descriptors and inodes differ from run to run and are not part of it, unless they are
 /// wanted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +47,9 @@ pub struct Place {
 impl Place {
     /// Where a call was made.
     fn of(event: &Event, decoder: &mut Decoder, numbers: bool) -> Self {
+        if let Some(device) = event.call.windows_device() {
+            return Self { kind: WINDOWS, name: escaped(device), numbers: None };
+        }
         match &event.call.target {
             Target::File(file) => Self {
                 kind: kind_name(file.kind),
@@ -51,8 +57,10 @@ impl Place {
                 numbers: file.numbers.filter(|_| numbers),
             },
             Target::NotOpen => Self { kind: "not open", name: String::new(), numbers: None },
-            Target::Handle => Self { kind: "handle", name: String::new(), numbers: None },
-            Target::Unreadable => Self { kind: "unknown", name: String::new(), numbers: None },
+            // A handle is of a control code, which is told above.
+            Target::Unreadable | Target::Handle => {
+                Self { kind: "unknown", name: String::new(), numbers: None }
+            }
         }
     }
 }
@@ -96,7 +104,7 @@ pub struct Group {
     pub names: BTreeSet<String>,
     /// Calls.
     pub calls: u64,
-    /// Calls that failed, by error number.
+    /// Calls that failed, by error as [`Call::error`](crate::event::Call::error) has it.
     pub errors: BTreeMap<i32, u64>,
     /// Calls by the thread's name.
     pub comms: BTreeMap<String, u64>,
@@ -142,7 +150,7 @@ impl Group {
             }
         }
         self.calls += 1;
-        if let Some(errno) = event.call.outcome.errno() {
+        if let Some(errno) = event.call.error() {
             *self.errors.entry(errno).or_default() += 1;
         }
         self.durations.add(event.call.duration_ns);
@@ -215,6 +223,11 @@ impl Tally {
             self.paths += usize::from(asked.paths.insert(path));
         }
         asked.requests.entry(number).or_default().add(event);
+    }
+
+    /// Leaves out what is no request of Linux.
+    pub fn keep_requests(&mut self) {
+        self.places.retain(|place, _| place.kind != WINDOWS);
     }
 
     /// Leaves out requests that nobody ever knew.

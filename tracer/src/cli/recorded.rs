@@ -59,6 +59,7 @@ pub fn add(
         selection,
         filter,
         window: Window::default(),
+        housekeeping: false,
         redaction: Redaction::default(),
         speed: None,
         stop: Arc::default(),

@@ -280,6 +280,7 @@ fn play(
         selection,
         filter,
         window,
+        housekeeping: args.housekeeping(),
         redaction: args.redaction(),
         speed,
         stop,

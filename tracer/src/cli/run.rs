@@ -95,6 +95,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         command,
         selection,
         filter,
+        housekeeping: args.housekeeping(),
         redaction: args.redaction(),
         sinks,
         recorder,

@@ -11,7 +11,7 @@ use ioctl_registry::Value;
 
 use super::{
     Sink,
-    facts::{Facts, Hex, write_json},
+    facts::{ControlFacts, Facts, Hex, device_facts, request_facts, write_json},
     out::Output,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The first line.
-const COLUMNS: [&str; 31] = [
+const COLUMNS: [&str; 39] = [
     "ts",
     "pid",
     "tid",
@@ -55,6 +55,14 @@ const COLUMNS: [&str; 31] = [
     "dur_ns",
     "compat",
     "notes",
+    "os",
+    "handle",
+    "request.code",
+    "in_len",
+    "out_len",
+    "status",
+    "information",
+    "parent",
 ];
 
 /// Writes comma-separated values.
@@ -94,23 +102,24 @@ impl<W: Output> Sink for Csv<W> {
         row.text(facts.cgroup.as_deref().map(str::as_bytes));
         row.plain(call.fd);
         row.text(facts.path);
-        let device = facts.device.as_ref();
+        let device = device_facts(event, decoder);
+        let device = device.as_ref();
         row.known(device.map(|device| device.kind));
         row.known(device.and_then(|device| device.major));
         row.known(device.and_then(|device| device.minor));
         for text in device.map_or([None; 3], |device| [device.driver, device.module, device.handler]) {
             row.text(text.map(str::as_bytes));
         }
-        let request = &facts.request;
+        let request = request_facts(event);
         row.plain(request.number);
         row.plain(request.hex);
         // A vendor's file can name them anything.
         row.text(request.name.map(str::as_bytes));
         row.text(Some(request.names.iter().collect::<Vec<_>>().join("|").as_bytes()));
         row.plain(request.dir);
-        row.plain(request.r#type);
-        row.plain(request.nr);
-        row.plain(request.size);
+        row.known(request.r#type);
+        row.known(request.nr);
+        row.known(request.size);
         row.text(request.family.map(str::as_bytes));
         row.known(call.shown_arg().map(Hex));
         row.json(facts.before)?;
@@ -120,6 +129,19 @@ impl<W: Output> Sink for Csv<W> {
         row.plain(call.duration_ns);
         row.plain(call.compat);
         row.plain(facts.notes.join("; "));
+        let control = ControlFacts::of(event);
+        let control = control.as_ref();
+        row.plain(control.map_or("linux", |control| control.os));
+        row.known(control.map(|control| control.handle));
+        row.known(request.code.map(|code| code.code));
+        row.known(control.map(|control| control.in_len));
+        row.known(control.map(|control| control.out_len));
+        row.known(control.and_then(|control| control.status.as_deref()));
+        row.known(control.and_then(|control| control.information));
+        row.known(call.parent_ns.map(|time_ns| {
+            let (second, nanos) = self.clock.epoch(time_ns);
+            format!("{}.{nanos:09}Z", WallClock::utc_second(second))
+        }));
         match &mut self.table {
             Some(table) => Ok(table.write_byte_record(&row.cells)?),
             None => Ok(()),

@@ -7,15 +7,18 @@ use std::{
     sync::Arc,
 };
 
-use ioctl_registry::{DeviceKind, Encoding, Lookup, Named, Value};
+use ioctl_registry::{
+    DeviceKind, Encoding, Lookup, Named, Request, Value,
+    windows::{Codes, ControlCode},
+};
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
 use crate::{
     decode::Decoder,
-    errno,
+    errno::{self, status_name},
     escape::is_plain,
-    event::{Device, Event, File},
+    event::{Device, Event},
 };
 
 /// A call, with what was looked up for it.
@@ -23,8 +26,6 @@ pub(super) struct Facts<'e> {
     pub cgroup: Option<Arc<str>>,
     /// Where the file is, as bytes; never empty.
     pub path: Option<&'e [u8]>,
-    pub device: Option<DeviceFacts<'e>>,
-    pub request: RequestFacts<'e>,
     /// The argument as it was handed over.
     pub before: Option<Value>,
     /// The argument as it came back.
@@ -41,11 +42,9 @@ impl<'e> Facts<'e> {
         Self {
             cgroup: if call.cgroup == 0 { None } else { decoder.cgroup(call.cgroup, call.pid) },
             path: file.map(|file| &*file.target).filter(|path| !path.is_empty()),
-            device: file.map(|file| device_facts(file, decoder)),
-            request: request_facts(event),
             before: known(before),
             after: known(after),
-            errno: call.outcome.errno().map(errno::name),
+            errno: call.outcome.errno().filter(|_| call.control.is_none()).map(errno::name),
             notes: event.notes(),
         }
     }
@@ -79,11 +78,77 @@ pub(super) struct RequestFacts<'a> {
     pub name: Option<&'a str>,
     pub names: Names<'a>,
     pub dir: &'static str,
-    pub r#type: u8,
-    pub nr: u8,
-    pub size: u16,
+    /// Of a control code neither this nor the next two.
+    pub r#type: Option<u8>,
+    pub nr: Option<u8>,
+    pub size: Option<u16>,
     pub family: Option<&'a str>,
     pub header: Option<&'a str>,
+    /// Of a control code its parts.
+    #[serde(flatten)]
+    pub code: Option<CodeFacts>,
+}
+
+/// The parts of a control code.
+#[derive(Serialize)]
+pub(super) struct CodeFacts {
+    pub code: String,
+    pub device: u16,
+    pub device_name: Option<&'static str>,
+    pub function: u16,
+    pub method: &'static str,
+    pub access: &'static str,
+    pub kind: &'static str,
+}
+
+impl CodeFacts {
+    fn of(number: u32, certain: Option<&Request>) -> Self {
+        let code = ControlCode(number);
+        let parts = code.parts();
+        let kind = certain.and_then(Request::control).map_or_else(|| code.kind(), |control| control.kind);
+        Self {
+            code: code.to_string(),
+            device: parts.device,
+            device_name: Codes::builtin().device_name(parts.device),
+            function: parts.function,
+            method: parts.method.as_str(),
+            access: parts.access.as_str(),
+            kind: kind.as_str(),
+        }
+    }
+}
+
+/// What a control code has besides, in its line.
+#[derive(Serialize)]
+pub(super) struct ControlFacts {
+    pub os: &'static str,
+    pub function: &'static str,
+    pub handle: Hex,
+    pub in_len: u32,
+    pub out_len: u32,
+    pub status: Option<Cow<'static, str>>,
+    pub information: Option<u64>,
+    pub windows_pid: Option<u32>,
+    pub windows_tid: Option<u32>,
+    pub housekeeping: bool,
+}
+
+impl ControlFacts {
+    pub(super) fn of(event: &Event) -> Option<Self> {
+        let control = event.call.control.as_deref()?;
+        Some(Self {
+            os: "windows",
+            function: control.function_name(),
+            handle: Hex(control.handle),
+            in_len: control.input_len,
+            out_len: control.output_len,
+            status: event.call.status().map(status_name),
+            information: control.information,
+            windows_pid: control.process,
+            windows_tid: control.thread,
+            housekeeping: control.housekeeping,
+        })
+    }
 }
 
 /// A number in hexadecimal, as text.
@@ -149,10 +214,12 @@ impl Formatter for Visible {
     }
 }
 
-fn device_facts<'f>(file: &'f File, decoder: &mut Decoder) -> DeviceFacts<'f> {
+/// What is known of the device that a call is made on, if there is one.
+pub(super) fn device_facts<'e>(event: &'e Event, decoder: &mut Decoder) -> Option<DeviceFacts<'e>> {
+    let file = event.call.target.file()?;
     let device: &Device = decoder.device(file);
     let stored = matches!(device.kind, DeviceKind::Regular | DeviceKind::Directory);
-    DeviceFacts {
+    Some(DeviceFacts {
         kind: device.kind_name(),
         major: device.numbers.map(|n| n.0),
         minor: device.numbers.map(|n| n.1),
@@ -162,12 +229,13 @@ fn device_facts<'f>(file: &'f File, decoder: &mut Decoder) -> DeviceFacts<'f> {
         name: device.name.as_deref(),
         filesystem: Some(&*file.filesystem).filter(|name| stored && !name.is_empty()),
         domain: file.domain.map(|domain| decoder.socket_family(domain)),
-    }
+    })
 }
 
-fn request_facts(event: &Event) -> RequestFacts<'_> {
+/// What the request of a call is.
+pub(super) fn request_facts(event: &Event) -> RequestFacts<'_> {
     let (number, request) = (event.call.request, &event.request);
-    let encoding = Encoding::of(number, event.call.arch());
+    let encoding = event.call.control.is_none().then(|| Encoding::of(number, event.call.arch()));
     let certain = if let Lookup::Exact(named) = request { Some(named.request) } else { None };
     RequestFacts {
         number,
@@ -175,10 +243,11 @@ fn request_facts(event: &Event) -> RequestFacts<'_> {
         name: certain.map(|r| r.name()),
         names: Names(request.named()),
         dir: event.direction().as_str(),
-        r#type: encoding.ty,
-        nr: encoding.nr,
-        size: encoding.size,
+        r#type: encoding.map(|parts| parts.ty),
+        nr: encoding.map(|parts| parts.nr),
+        size: encoding.map(|parts| parts.size),
         family: certain.map(|r| r.family()),
         header: certain.map(|r| r.header()),
+        code: event.call.control.is_some().then(|| CodeFacts::of(number, certain)),
     }
 }

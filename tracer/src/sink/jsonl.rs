@@ -2,13 +2,14 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, io, num::NonZeroUsize, sync::Arc};
 
+use ioctl_registry::{Arch, Direction};
 use lru::LruCache;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
     Sink,
-    facts::{Facts, Hex, write_json},
+    facts::{ControlFacts, Facts, Hex, device_facts, request_facts, write_json},
     out::Output,
 };
 use crate::{
@@ -27,8 +28,11 @@ pub struct Jsonl<W> {
     time: String,
     line: Vec<u8>,
     /// By where the file is in memory, the number, and whether it is of a 32-bit program.
-    common: LruCache<(usize, u32, bool), Common>,
+    common: LruCache<Key, Common>,
 }
+
+/// See [`Jsonl::common`]; the two buffers of a control code tell its direction.
+type Key = (usize, u32, Arch, Option<Direction>);
 
 /// What the lines of a request on a file have in common: written once, it is copied from then on.
 struct Common {
@@ -43,14 +47,13 @@ struct Common {
 const COMMON: NonZeroUsize = NonZeroUsize::new(512).unwrap();
 
 impl Common {
-    fn of(event: &Event, facts: &Facts<'_>) -> io::Result<Self> {
+    fn of(event: &Event, path: Option<&[u8]>, decoder: &mut Decoder) -> io::Result<Self> {
         let file = if let Target::File(file) = &event.call.target { Some(Arc::clone(file)) } else { None };
-        let path = facts.path.map(String::from_utf8_lossy);
         Ok(Self {
             _file: file,
-            path: raw(&path)?,
-            device: raw(&facts.device)?,
-            request: raw(&facts.request)?,
+            path: raw(&path.map(String::from_utf8_lossy))?,
+            device: raw(&device_facts(event, decoder))?,
+            request: raw(&request_facts(event))?,
         })
     }
 }
@@ -95,6 +98,11 @@ struct Line<'a> {
     /// What `ret` means, where that is more than a number.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Decoded>,
+    #[serde(flatten)]
+    control: Option<ControlFacts>,
+    /// When the control code began that the call was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<&'a str>,
     dur_ns: u64,
     compat: bool,
     /// What the descriptors in the argument, or the result, lead to.
@@ -143,8 +151,12 @@ impl<W: Output> Sink for Jsonl<W> {
         let facts = Facts::of(event, decoder);
         let comm = String::from_utf8_lossy(call.comm.as_bytes());
         let at = call.target.file().map_or(0, |file| std::ptr::from_ref(file).addr());
-        let common =
-            self.common.try_get_or_insert((at, call.request, call.compat), || Common::of(event, &facts))?;
+        let key = (at, call.request, call.arch, call.control.as_ref().map(|control| control.direction()));
+        let common = self.common.try_get_or_insert(key, || Common::of(event, facts.path, decoder))?;
+        let parent = call.parent_ns.map(|time_ns| {
+            let (second, nanos) = self.clock.epoch(time_ns);
+            format!("{}.{nanos:09}Z", WallClock::utc_second(second))
+        });
         let line = Line {
             ts: &self.time,
             pid: call.pid,
@@ -162,6 +174,8 @@ impl<W: Output> Sink for Jsonl<W> {
             ret: call.outcome.value().map(Integer::from),
             errno: facts.errno.as_deref(),
             result: decoder.result(event).map(Decoded),
+            control: ControlFacts::of(event),
+            parent: parent.as_deref(),
             dur_ns: call.duration_ns,
             compat: call.compat,
             fds: fds(call),

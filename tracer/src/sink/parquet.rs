@@ -23,7 +23,7 @@ use ioctl_registry::Value;
 
 use super::{
     Sink,
-    facts::{Facts, write_json},
+    facts::{ControlFacts, Facts, device_facts, request_facts, write_json},
     fields::fields,
     out::Output,
 };
@@ -50,9 +50,9 @@ message call {
     optional binary request_name (STRING);
     required group request_names (LIST) { repeated group list { required binary element (STRING); } }
     required binary request_dir (STRING);
-    required int32 request_type (INTEGER(8, false));
-    required int32 request_nr (INTEGER(8, false));
-    required int32 request_size (INTEGER(16, false));
+    optional int32 request_type (INTEGER(8, false));
+    optional int32 request_nr (INTEGER(8, false));
+    optional int32 request_size (INTEGER(16, false));
     optional binary request_family (STRING);
     optional int64 arg (INTEGER(64, false));
     optional binary in_json (STRING);
@@ -68,6 +68,14 @@ message call {
     required int64 dur_ns (INTEGER(64, false));
     required boolean compat;
     required group notes (LIST) { repeated group list { required binary element (STRING); } }
+    required binary os (STRING);
+    optional int64 handle (INTEGER(64, false));
+    optional binary request_code (STRING);
+    optional int32 in_len (INTEGER(32, false));
+    optional int32 out_len (INTEGER(32, false));
+    optional binary status (STRING);
+    optional int64 information (INTEGER(64, false));
+    optional int64 parent (TIMESTAMP(NANOS, true));
 }";
 
 /// Rows of a group. Readers take groups as the unit of parallel work; more of them make a longer list.
@@ -110,10 +118,9 @@ impl<W: Output> Parquet<W> {
 
     fn row(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
         let call = &event.call;
-        let (second, nanos) = self.clock.epoch(call.start_ns);
         let facts = Facts::of(event, decoder);
         let columns = &mut self.columns;
-        columns.ts.add(Some(second.saturating_mul(1_000_000_000).saturating_add(nanos.into())));
+        columns.ts.add(Some(nanoseconds(self.clock.epoch(call.start_ns))));
         columns.pid.add(Some(call.pid.cast_signed()));
         columns.tid.add(Some(call.tid.cast_signed()));
         columns.comm.text(Some(call.comm.as_bytes()));
@@ -121,21 +128,22 @@ impl<W: Output> Parquet<W> {
         columns.cgroup.text(facts.cgroup.as_deref().map(str::as_bytes));
         columns.fd.add(Some(call.fd));
         columns.path.text(facts.path);
-        let device = facts.device.as_ref();
+        let device = device_facts(event, decoder);
+        let device = device.as_ref();
         columns.device_kind.text(device.map(|device| device.kind.as_bytes()));
         columns.device_major.add(device.and_then(|device| device.major).map(u32::cast_signed));
         columns.device_minor.add(device.and_then(|device| device.minor).map(u32::cast_signed));
         columns.device_driver.text(device.and_then(|device| device.driver).map(str::as_bytes));
         columns.device_module.text(device.and_then(|device| device.module).map(str::as_bytes));
         columns.device_handler.text(device.and_then(|device| device.handler).map(str::as_bytes));
-        let request = &facts.request;
+        let request = request_facts(event);
         columns.request_number.add(Some(request.number.cast_signed()));
         columns.request_name.text(request.name.map(str::as_bytes));
         columns.request_names.texts(request.names.iter().map(|name| name.as_bytes()));
         columns.request_dir.text(Some(request.dir.as_bytes()));
-        columns.request_type.add(Some(request.r#type.into()));
-        columns.request_nr.add(Some(request.nr.into()));
-        columns.request_size.add(Some(request.size.into()));
+        columns.request_type.add(request.r#type.map(i32::from));
+        columns.request_nr.add(request.nr.map(i32::from));
+        columns.request_size.add(request.size.map(i32::from));
         columns.request_family.text(request.family.map(str::as_bytes));
         columns.arg.add(call.shown_arg().map(u64::cast_signed));
         json(&mut columns.in_json, &mut self.json, facts.before.as_ref())?;
@@ -147,6 +155,16 @@ impl<W: Output> Parquet<W> {
         columns.dur_ns.add(Some(call.duration_ns.cast_signed()));
         columns.compat.add(Some(call.compat));
         columns.notes.texts(facts.notes.iter().map(|note| note.as_bytes()));
+        let control = ControlFacts::of(event);
+        let control = control.as_ref();
+        columns.os.text(Some(control.map_or("linux", |control| control.os).as_bytes()));
+        columns.handle.add(control.map(|control| control.handle.0.cast_signed()));
+        columns.request_code.text(request.code.as_ref().map(|code| code.code.as_bytes()));
+        columns.in_len.add(control.map(|control| control.in_len.cast_signed()));
+        columns.out_len.add(control.map(|control| control.out_len.cast_signed()));
+        columns.status.text(control.and_then(|control| control.status.as_deref()).map(str::as_bytes));
+        columns.information.add(control.and_then(|control| control.information).map(u64::cast_signed));
+        columns.parent.add(call.parent_ns.map(|time_ns| nanoseconds(self.clock.epoch(time_ns))));
         self.rows += 1;
         Ok(())
     }
@@ -184,6 +202,11 @@ impl<W: Output> Sink for Parquet<W> {
         self.write_group().and_then(|()| self.writer.finish()).map_err(failed)?;
         self.writer.inner_mut().end()
     }
+}
+
+/// Seconds since the epoch and nanoseconds of the next, as the latter.
+fn nanoseconds((second, nanos): (i64, u32)) -> i64 {
+    second.saturating_mul(1_000_000_000).saturating_add(nanos.into())
 }
 
 /// The output's own error if it was that.
@@ -365,4 +388,12 @@ columns! {
     dur_ns: Int64Type,
     compat: BoolType,
     notes: ByteArrayType,
+    os: ByteArrayType,
+    handle: Int64Type,
+    request_code: ByteArrayType,
+    in_len: Int32Type,
+    out_len: Int32Type,
+    status: ByteArrayType,
+    information: Int64Type,
+    parent: Int64Type,
 }

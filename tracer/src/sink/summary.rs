@@ -98,14 +98,14 @@ impl Summary {
 
     /// Adds one call.
     pub fn add_event(&mut self, event: &Event, decoder: &mut Decoder) {
-        let device = event
-            .call
-            .target
-            .file()
-            .map_or_else(|| "not open".to_owned(), |f| device_label(decoder.device(f)));
+        let device = match (event.call.windows_device(), event.call.target.file()) {
+            (Some(device), _) => windows_label(device),
+            (None, Some(file)) => device_label(decoder.device(file)),
+            (None, None) => "not open".to_owned(),
+        };
         let mut one = Totals::default();
         let duration_ns = event.call.duration_ns;
-        one.add(duration_ns, event.call.outcome.value().is_some_and(|v| v < 0));
+        one.add(duration_ns, event.call.failed());
         self.add_row(event.request.to_string(), device, &one, Some(duration_ns));
     }
 
@@ -174,6 +174,12 @@ pub fn device_label(device: &Device) -> String {
         }
         (None, ..) => device.kind_name().to_owned(),
     }
+}
+
+/// `windows \\??\\C:` for what a control code is sent to.
+#[must_use]
+pub fn windows_label(device: &[u8]) -> String {
+    if device.is_empty() { "windows".to_owned() } else { format!("windows {}", escaped(device)) }
 }
 
 /// A [`Summary`] of events that is written when they end.

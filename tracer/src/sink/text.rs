@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io};
 
 use anstyle::AnsiColor;
-use ioctl_registry::{Arg, Lookup, Style, Value, Xlat};
+use ioctl_registry::{Arg, DeviceKind, Lookup, Style, Value, Xlat, windows};
 
 use super::{Sink, out::Output};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     decode::Decoder,
     errno,
     escape::write_escaped,
-    event::{Call, Event, File, Outcome, Target},
+    event::{Call, Control, Event, File, Outcome, Target},
     redact::MARK,
 };
 
@@ -115,12 +115,20 @@ impl<W: Output> Text<W> {
         self.line.push(' ');
         self.decimal(call.tid);
         self.line.push(' ');
+        if call.parent_ns.is_some() {
+            self.line.push_str("  ");
+        }
         self.time(call)?;
         if self.style.number {
             write!(self.line, "[{:#06x}] ", call.request)?;
         }
-        self.line.push_str("ioctl(");
-        self.decimal(call.fd);
+        match &call.control {
+            Some(control) => write!(self.line, "{}({:#x}", control.function_name(), control.handle)?,
+            None => {
+                self.line.push_str("ioctl(");
+                self.decimal(call.fd);
+            }
+        }
         if let Some(file) = call.target.file()
             && self.style.fd > FdStyle::Number
             && !file.target.is_empty()
@@ -140,9 +148,15 @@ impl<W: Output> Text<W> {
             (_, xlat) => write!(self.line, "{}", Request(event, xlat))?,
         }
         self.end(NAME)?;
-        self.argument(event, decoder)?;
+        match &call.control {
+            Some(control) => self.buffers(event, control, decoder)?,
+            None => self.argument(event, decoder)?,
+        }
         self.line.push_str(") = ");
-        self.outcome(call.outcome)?;
+        match call.status() {
+            Some(status) => self.status(status, call.failed())?,
+            None => self.outcome(call.outcome)?,
+        }
         if let Some(value) = decoder.result(event) {
             self.result(call, &value)?;
         }
@@ -182,6 +196,42 @@ impl<W: Output> Text<W> {
             Some(right) => write!(self.line, " => {}", right.display(&style)),
             None => Ok(()),
         }
+    }
+
+    /// The buffers of a control code with their lengths, and behind these the bytes that were filled, as strace has the
+    /// lengths that calls change.
+    fn buffers(&mut self, event: &Event, control: &Control, decoder: &Decoder) -> std::fmt::Result {
+        let (before, after) = decoder.arguments(event);
+        let redacted = event.call.shown_arg().is_none();
+        let buffers =
+            [(before, event.call.arg, control.input_len), (after, control.output, control.output_len)];
+        for (place, (value, address, length)) in buffers.into_iter().enumerate() {
+            match value {
+                Some(value) => write!(self.line, ", {}", value.display(&self.style.values.style()))?,
+                None if address == 0 && !redacted => self.line.push_str(", NULL"),
+                None if redacted => write!(self.line, ", {MARK}")?,
+                None => write!(self.line, ", {address:#x}")?,
+            }
+            match control.information.filter(|filled| place == 1 && *filled != u64::from(length)) {
+                Some(filled) => write!(self.line, ", [{length} => {filled}]")?,
+                None => write!(self.line, ", {length}")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The outcome of a control code.
+    fn status(&mut self, status: u32, failed: bool) -> std::fmt::Result {
+        if failed {
+            self.begin(FAILED)?;
+        }
+        let name = windows::status_name(status);
+        match (self.style.values.xlat, name) {
+            (Xlat::Abbrev, Some(name)) => self.line.push_str(name),
+            (Xlat::Verbose, Some(name)) => write!(self.line, "{status:#x} /* {name} */")?,
+            (Xlat::Raw, _) | (_, None) => write!(self.line, "{status:#x}")?,
+        }
+        if failed { self.end(FAILED) } else { Ok(()) }
     }
 
     /// The meaning of what was returned.
@@ -352,11 +402,19 @@ impl std::fmt::LowerHex for Hex {
 /// # Errors
 /// Those of the writer.
 pub fn write_target(out: &mut impl std::fmt::Write, file: &File, style: FdStyle) -> std::fmt::Result {
-    write_escaped(out, &file.target, &['<', '>'])?;
+    if file.kind == DeviceKind::Unknown && file.target.starts_with(b"\\") {
+        // A name of Windows is made of them.
+        for (place, part) in file.target.split(|byte| *byte == b'\\').enumerate() {
+            out.write_str(if place == 0 { "" } else { "\\" })?;
+            write_escaped(out, part, &['<', '>'])?;
+        }
+    } else {
+        write_escaped(out, &file.target, &['<', '>'])?;
+    }
     if style == FdStyle::Device
         && let Some((major, minor)) = file.numbers
     {
-        let kind = if file.kind == ioctl_registry::DeviceKind::Block { "block" } else { "char" };
+        let kind = if file.kind == DeviceKind::Block { "block" } else { "char" };
         write!(out, "<{kind} {major}:{minor}>")?;
     }
     if file.deleted {

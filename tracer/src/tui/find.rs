@@ -190,6 +190,8 @@ pub fn request_of(event: &Event) -> String {
 #[must_use]
 pub fn device_of(event: &Event) -> String {
     match event.call.target.file() {
+        Some(file) if event.call.control.is_some() => format!("path == {}", quoted(&escaped(&file.target))),
+        None if event.call.control.is_some() => format!("handle == {}", event.call.descriptor()),
         None => "notes has \"fd not open\"".to_owned(),
         Some(file) => {
             let kind = kind_name(file.kind);
@@ -217,6 +219,9 @@ pub fn device_of(event: &Event) -> String {
 #[must_use]
 pub fn error_of(number: i32) -> String {
     let name = errno::name(number);
+    if number < 0 {
+        return format!("status == {name}");
+    }
     // Numbers without a name are no word.
     if name.contains(' ') { format!("errno == {number}") } else { format!("errno == {name}") }
 }

@@ -97,7 +97,7 @@ impl Goal {
 
     fn is(&self, event: &Event, decoder: &Decoder) -> bool {
         match self {
-            Self::Error => event.call.outcome.value().is_some_and(|value| value < 0),
+            Self::Error => event.call.failed(),
             Self::Request(number) => event.call.request == *number,
             Self::Descriptor(pid, fd) => (event.call.pid, event.call.fd) == (*pid, *fd),
             Self::Text(text) => says(event, text, decoder),
@@ -124,7 +124,7 @@ fn says(event: &Event, text: &str, decoder: &Decoder) -> bool {
             return true;
         }
     }
-    if call.outcome.errno().is_some_and(|errno| has(&errno::name(errno))) {
+    if call.error().is_some_and(|errno| has(&errno::name(errno))) {
         return true;
     }
     if has(&format!("{}/{} {:#x}", call.pid, call.tid, call.request)) {

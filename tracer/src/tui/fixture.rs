@@ -45,6 +45,8 @@ pub(crate) fn call(start_ns: u64) -> Made {
         outcome: Outcome::Returned(0),
         target: Target::File(Arc::new(file)),
         data: Data::default(),
+        control: None,
+        parent_ns: None,
     })
 }
 

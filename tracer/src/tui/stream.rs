@@ -14,7 +14,7 @@ use super::{
 use crate::{
     errno,
     escape::{escaped, visible},
-    event::{Event, Outcome, Target},
+    event::{Call, Event, Outcome, Target},
     sink::text::{FdStyle, write_target},
     totals::Human,
 };
@@ -33,7 +33,7 @@ const STREAM: &[Column<Event>] = &[
     Column { title: "request", width: Width::Share(15, 3), right: false, rank: 0,
         cell: request, key: None },
     Column { title: "result", width: Width::Wide(9, 14), right: false, rank: 1,
-        cell: |e, _, _| outcome(e.call.outcome), key: None },
+        cell: |e, _, _| result(&e.call), key: None },
     Column { title: "took", width: Width::Fixed(7), right: true, rank: 2,
         cell: |e, _, _| Cell::Text(Human(e.call.duration_ns).to_string(), Tone::Faint), key: None },
 ];
@@ -110,13 +110,25 @@ pub fn file(event: &Event, room: usize) -> String {
     }
 }
 
+/// Stands before the control codes of Windows programs.
+const WINDOWS: &str = "⊞ ";
+/// Stands before the calls that a control code caused.
+const CHILD: &str = "└ ";
+
 /// The request, and as much of its argument as there is room for.
 fn request(event: &Event, context: &Context<'_>, room: usize) -> Cell {
     let named = event.request.named().first();
     let tone = named.map_or(Tone::Plain, |named| family(named.request.family()));
+    // What a control code caused stands below it.
+    let mark = match (&event.call.control, event.call.parent_ns) {
+        (Some(_), _) => WINDOWS,
+        (None, Some(_)) => CHILD,
+        (None, None) => "",
+    };
+    let room = room.saturating_sub(width(mark));
     let name = request_name(&visible(&event.request.to_string()), Some(event.call.request), room);
     let left = room.saturating_sub(width(&name) + 1);
-    let mut parts = vec![(name, tone)];
+    let mut parts = vec![(mark.to_owned(), Tone::Faint), (name, tone)];
     // Less than this says nothing.
     if left >= 6
         && let Some((left, right)) = argument(event, context)
@@ -156,6 +168,19 @@ pub fn outcome(outcome: Outcome) -> Cell {
         (Outcome::Running, _) => ("? running".into(), Tone::Unfinished),
     };
     Cell::Text(text, tone)
+}
+
+/// What came back of any call.
+#[must_use]
+pub fn result(call: &Call) -> Cell {
+    match call.status() {
+        Some(status) => {
+            let tone = if call.failed() { Tone::Failed } else { Tone::Good };
+            let name = errno::status_name(status);
+            Cell::Text(name.strip_prefix("STATUS_").unwrap_or(&name).to_owned(), tone)
+        }
+        None => outcome(call.outcome),
+    }
 }
 
 /// The calls that the stream shows: all that are kept, or those that were found.

@@ -113,7 +113,7 @@ fn text(question: &Question<'_>, number: u32) -> String {
             facts.add_list("elsewhere", ", ", elsewhere(registry, number, arch));
             blocks.iter().for_each(|block| facts.add("block", &assigned(block)));
         }
-        Lookup::Unknown(_) | Lookup::Control(_) => {
+        Lookup::Unknown(_) | Lookup::Control(..) => {
             facts.add("encoding", &facts::parts(encoding));
             facts
                 .add("unknown", "no request that is known has this number, and no block with it is assigned");

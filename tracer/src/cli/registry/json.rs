@@ -101,7 +101,7 @@ pub fn decoded(question: &Question<'_>, number: u32, out: &mut dyn Write) -> io:
         Lookup::Ambiguous(several) => ("ambiguous", several.as_slice(), &[][..]),
         Lookup::Resized(_, several) => ("resized", several.as_slice(), &[][..]),
         Lookup::Block(_, blocks) => ("block", &[][..], blocks.as_slice()),
-        Lookup::Unknown(_) | Lookup::Control(_) => ("unknown", &[][..], &[][..]),
+        Lookup::Unknown(_) | Lookup::Control(..) => ("unknown", &[][..], &[][..]),
     };
     let only = if let Lookup::Exact(named) = &lookup { Some(named) } else { None };
     let line = Number {

@@ -21,12 +21,18 @@ use self::{
     names::Names,
     tracks::Tracks,
 };
-use super::{Sink, facts::Facts, fields, out::Output};
+use super::{
+    Sink,
+    facts::{DeviceFacts, Facts, Hex, device_facts, request_facts},
+    fields,
+    out::Output,
+};
 use crate::{
     clock::WallClock,
     decode::Decoder,
+    errno::status_name,
     escape::escaped,
-    event::{Call, Event, Outcome},
+    event::{Call, Descriptor, Event, Outcome},
 };
 
 /// All packets are of one sequence: they share the numbers of names.
@@ -117,8 +123,10 @@ impl<W: Output> Sink for Perfetto<W> {
         // What is numbered from here on belongs to the slices of this call: all or none of it is forgotten.
         self.names.limit();
         let name = self.names.event(&event.request.to_string());
-        let category = self.names.category(facts.request.family.unwrap_or("ioctl"));
-        let on_thread = self.annotations(call, &facts);
+        let request = request_facts(event);
+        let category = self.names.category(request.family.unwrap_or("ioctl"));
+        let of_device = device_facts(event, decoder);
+        let on_thread = self.annotations(event, &facts, of_device.as_ref(), request.hex);
         let slice = TrackEvent {
             category_iids: vec![category],
             name_iid: Some(name),
@@ -163,13 +171,22 @@ impl<W> Perfetto<W> {
     }
 
     /// All that is known of a call.
-    fn annotations(&mut self, call: &Call, facts: &Facts<'_>) -> Vec<DebugAnnotation> {
+    fn annotations(
+        &mut self,
+        event: &Event,
+        facts: &Facts<'_>,
+        device: Option<&DeviceFacts<'_>>,
+        request: Hex,
+    ) -> Vec<DebugAnnotation> {
+        let call = &event.call;
         let text = |bytes: &[u8]| Content::Text(escaped(bytes));
-        let mut all = vec![self.annotation("fd", Content::Int(call.fd.into()))];
+        let mut all = match call.descriptor() {
+            Descriptor::Fd(fd) => vec![self.annotation("fd", Content::Int(fd.into()))],
+            Descriptor::Handle(handle) => vec![self.annotation("handle", Content::Pointer(handle))],
+        };
         if let Some(path) = facts.path {
             all.push(self.annotation("path", text(path)));
         }
-        let device = facts.device.as_ref();
         let driver = device.and_then(|device| device.driver);
         let handler = device.and_then(|device| device.handler);
         for (name, value) in [("driver", driver), ("handler", handler)] {
@@ -177,7 +194,7 @@ impl<W> Perfetto<W> {
                 all.push(self.annotation(name, text(value.as_bytes())));
             }
         }
-        all.push(self.annotation("request", Content::Text(facts.request.hex.to_string())));
+        all.push(self.annotation("request", Content::Text(request.to_string())));
         all.extend(call.shown_arg().map(|arg| self.annotation("arg", Content::Pointer(arg))));
         for (name, value) in [("in", &facts.before), ("out", &facts.after)] {
             if let Some(value) = value {
@@ -205,6 +222,12 @@ impl<W> Perfetto<W> {
     }
 
     fn result(&mut self, call: &Call, facts: &Facts<'_>) -> Vec<DebugAnnotation> {
+        if let Some(status) = call.status() {
+            let information = call.control.as_ref().and_then(|control| control.information);
+            let information = information.map(|number| self.annotation("information", Content::Uint(number)));
+            let status = self.annotation("status", Content::Text(status_name(status).into_owned()));
+            return [status].into_iter().chain(information).collect();
+        }
         let ret = call.outcome.value().map(|value| self.annotation("ret", Content::Int(value)));
         let errno =
             facts.errno.as_deref().map(|name| self.annotation("errno", Content::Text(name.to_owned())));

@@ -6,7 +6,7 @@ pub mod tree;
 
 use std::{collections::HashSet, ops::Range};
 
-use ioctl_registry::{Encoding, Value};
+use ioctl_registry::{Encoding, Value, windows::ControlCode};
 
 use super::{
     picture::Timing,
@@ -20,7 +20,7 @@ use crate::{
     decode::Decoder,
     errno,
     escape::{escaped, visible},
-    event::{Event, Outcome},
+    event::{Control, Event, Outcome},
     redact::MARK,
     totals::Human,
 };
@@ -110,14 +110,23 @@ impl Page {
         let mut lines = vec![head(&event), result(&event, decoder), duration(&event, timing)];
         let (before, after) = decoder.arguments(&event);
         let known = |value: &Option<Value>| value.as_ref().is_some_and(|v| !matches!(v, Value::Pointer(_)));
-        let both = known(&before) && after.is_some();
+        let both = known(&before) && after.is_some() && event.call.control.is_none();
         let request = match event.request.named() {
             [named] => Some(named.request.name().to_owned()),
             _ => None,
         };
         let request = request.as_deref();
+        let control = event.call.control.is_some();
         let mut walk = Walk { registry: decoder.registry(), request, folded, nodes: Vec::new() };
-        if known(&before) || after.is_some() {
+        if control {
+            // Two buffers, each with its own contents.
+            for (name, value) in [("input", &before), ("output", &after)] {
+                if known(value) {
+                    walk.add(("", name), 0, value.as_ref(), None, None);
+                }
+            }
+            lines.extend(walk.nodes.into_iter().map(Line::Field));
+        } else if known(&before) || after.is_some() {
             let before = before.filter(|value| !matches!(value, Value::Pointer(_)));
             walk.add(("", "argument"), 0, before.as_ref(), after.as_ref(), spot(&event, decoder));
             lines.extend(walk.nodes.into_iter().map(Line::Field));
@@ -146,7 +155,10 @@ fn spot(event: &Event, decoder: &Decoder) -> Option<Spot> {
 fn head(event: &Event) -> Line {
     let name = visible(&event.request.to_string()).into_owned();
     let tone = event.request.named().first().map_or(Tone::Strong, |named| family(named.request.family()));
-    let encoding = Encoding::of(event.call.request, event.call.arch());
+    let encoding = match &event.call.control {
+        Some(_) => ControlCode(event.call.request).to_string(),
+        None => Encoding::of(event.call.request, event.call.arch()).to_string(),
+    };
     let mut parts = vec![(name, tone), (format!("  {:#x}", event.call.request), Tone::Plain)];
     if !event.request.named().is_empty() {
         parts.push((format!("  {encoding}"), Tone::Faint));
@@ -157,10 +169,10 @@ fn head(event: &Event) -> Line {
 /// What came back, in words.
 fn result(event: &Event, decoder: &Decoder) -> Line {
     let mut parts = vec![("= ".to_owned(), Tone::Faint)];
-    if let Cell::Text(text, tone) = stream::outcome(event.call.outcome) {
+    if let Cell::Text(text, tone) = stream::result(&event.call) {
         parts.push((text, tone));
     }
-    match (event.call.outcome, event.call.outcome.errno()) {
+    match (event.call.outcome, event.call.error()) {
         (_, Some(number)) => parts.push((format!("  {}", errno::text(number)), Tone::Plain)),
         (Outcome::Running, _) => parts.push(("  it is inside the kernel".to_owned(), Tone::Plain)),
         _ => {}
@@ -209,7 +221,17 @@ fn facts(lines: &mut Vec<Line>, event: &Event, decoder: &mut Decoder, clock: &Wa
         let path = escaped(path.as_bytes());
         fact("cgroup", path.clone(), Some(format!("cgroup == {}", quoted(&path))));
     }
-    fact("fd", stream::file(event, usize::MAX), Some(format!("fd == {} && pid == {}", call.fd, call.pid)));
+    match &call.control {
+        Some(control) => of_control(event, control, &mut fact),
+        None => {
+            let filter = format!("fd == {} && pid == {}", call.fd, call.pid);
+            fact("fd", stream::file(event, usize::MAX), Some(filter));
+        }
+    }
+    if let Some(parent_ns) = call.parent_ns {
+        let (second, nanos) = clock.epoch(parent_ns);
+        fact("done for", format!("{}.{nanos:09}", clock.local_second(second)), None);
+    }
     if let Some(file) = call.target.file() {
         let device = decoder.device(file).clone();
         let numbers = device.numbers.map(|(major, minor)| format!(" {major}:{minor}")).unwrap_or_default();
@@ -252,6 +274,28 @@ fn facts(lines: &mut Vec<Line>, event: &Event, decoder: &mut Decoder, clock: &Wa
             fact("leads to", format!("{fd}<{}>", escaped(&file.target)), None);
         }
     }
+}
+
+/// What a control code has besides.
+fn of_control(event: &Event, control: &Control, fact: &mut dyn FnMut(&'static str, String, Option<String>)) {
+    let handle = format!("handle == {} && pid == {}", event.call.descriptor(), event.call.pid);
+    fact("handle", stream::file(event, usize::MAX), Some(handle));
+    fact("function", control.function_name().to_owned(), None);
+    fact("input", bytes(control.input_len), Some(format!("in_len == {}", control.input_len)));
+    let filled = control.information.map(|filled| format!(", {filled} filled")).unwrap_or_default();
+    let output = format!("{}{filled}", bytes(control.output_len));
+    fact("output", output, Some(format!("out_len == {}", control.output_len)));
+    for (name, field, id) in
+        [("its process", "windows_pid", control.process), ("its thread", "windows_tid", control.thread)]
+    {
+        if let Some(id) = id {
+            fact(name, id.to_string(), Some(format!("{field} == {id}")));
+        }
+    }
+}
+
+fn bytes(length: u32) -> String {
+    format!("{} bytes", Grouped(length.into()))
 }
 
 fn stacks(lines: &mut Vec<Line>, event: &Event, decoder: &mut Decoder) {

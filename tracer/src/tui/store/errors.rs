@@ -9,7 +9,7 @@ pub const CAPACITY: usize = 4_096;
 /// An error of a request on a device.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// The error number.
+    /// The error, as [`Call::error`](crate::event::Call::error) has it.
     pub errno: i32,
     /// Place of the request and device in the table of requests.
     pub group: usize,
@@ -31,7 +31,7 @@ impl Failures {
     /// Adds a call of a group, if it failed.
     pub fn add(&mut self, event: &Event, group: usize) {
         let call = &event.call;
-        let Some(errno) = call.outcome.errno() else { return };
+        let Some(errno) = call.error() else { return };
         let (pid, comm, last_ns) = (call.pid, call.comm, call.start_ns);
         let place = self.0.place((errno, group), || Failure { errno, group, calls: 0, last_ns, pid, comm });
         match place.and_then(|place| self.0.get_mut(place)) {

@@ -5,12 +5,12 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use ioctl_registry::DeviceKind;
+use ioctl_registry::{Arch, DeviceKind};
 
 use super::series::Series;
 use crate::{
     event::Event,
-    sink::summary::{EXACT_ROWS, OTHERS, Row, device_label},
+    sink::summary::{EXACT_ROWS, OTHERS, Row, device_label, windows_label},
     tui::find,
 };
 
@@ -44,8 +44,10 @@ pub struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Kind {
     request: u32,
-    compat: bool,
+    arch: Arch,
     file: Option<FileKind>,
+    /// What a control code is sent to.
+    windows: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,7 +62,8 @@ struct FileKind {
 
 impl Kind {
     fn of(event: &Event) -> Self {
-        let file = event.call.target.file().map(|file| FileKind {
+        let file = event.call.target.file().filter(|_| event.call.control.is_none());
+        let file = file.map(|file| FileKind {
             kind: file.kind,
             numbers: file.numbers,
             handler: file.handler,
@@ -69,7 +72,12 @@ impl Kind {
             // Files without a place in a directory are told apart by their kind's name.
             name: if file.kind == DeviceKind::AnonInode { hash(&file.target) } else { 0 },
         });
-        Self { request: event.call.request, compat: event.call.compat, file }
+        Self {
+            request: event.call.request,
+            arch: event.call.arch,
+            file,
+            windows: event.call.windows_device().map(hash),
+        }
     }
 }
 
@@ -81,7 +89,10 @@ fn hash(bytes: &[u8]) -> u64 {
 
 /// The label of what a call was made on, as `-c` has it.
 pub fn device_of(event: &Event) -> String {
-    event.device().map_or_else(|| "not open".to_owned(), device_label)
+    match event.call.windows_device() {
+        Some(device) => windows_label(device),
+        None => event.device().map_or_else(|| "not open".to_owned(), device_label),
+    }
 }
 
 /// All rows, in the order in which they came up.
@@ -109,7 +120,7 @@ impl Groups {
         };
         self.last = Some((kind, place));
         let duration_ns = event.call.duration_ns;
-        let failed = event.call.outcome.value().is_some_and(|value| value < 0);
+        let failed = event.call.failed();
         self.all.add_call(duration_ns, failed, true);
         if let Some(group) = self.rows.get_mut(place) {
             group.row.add_call(duration_ns, failed, group.exact);

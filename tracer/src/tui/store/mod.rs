@@ -51,7 +51,7 @@ impl Sum {
 
     fn add(&mut self, event: &Event) {
         self.calls += 1;
-        self.errors += u64::from(event.call.outcome.value().is_some_and(|value| value < 0));
+        self.errors += u64::from(event.call.failed());
         self.total_ns = self.total_ns.saturating_add(event.call.duration_ns);
     }
 }
