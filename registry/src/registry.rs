@@ -147,6 +147,19 @@ impl Registry {
         })
     }
 
+    /// This one and that of control codes, for whoever looks for a name wherever it is from.
+    ///
+    /// ```
+    /// use ioctl_registry::Registry;
+    ///
+    /// let find = |name| Registry::builtin().of_all().into_iter().find_map(|registry| registry.find(name));
+    /// assert!(find("TCGETS").is_some() && find("IOCTL_DISK_GET_LENGTH_INFO").is_some());
+    /// ```
+    #[must_use]
+    pub fn of_all(&self) -> [&Self; 2] {
+        [self, self.windows()]
+    }
+
     /// A registry of tables for tests: requests as the build leaves them, types, then sets, fields and sub-commands.
     #[cfg(test)]
     pub(crate) fn of_tests(requests: &'static str, types: &'static str, facts: [&'static str; 3]) -> Self {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ioctl_registry::{Encoding, Lookup, Registry, parse_number};
+use ioctl_registry::{Arch, Encoding, Lookup, Registry, Request, parse_number};
 
 use crate::{event, source::live::Requests, suggest::did_you_mean};
 
@@ -91,7 +91,8 @@ impl Selection {
     #[must_use]
     pub fn numbers(&self, registry: &Registry) -> Requests {
         let arches = [event::arch(false), event::arch(true)];
-        let rows = |set: &Items| set.names.iter().flat_map(|name| registry.rows(name)).collect::<Vec<_>>();
+        let of_name = |name: &&'static str| registry.of_all().into_iter().flat_map(|it| it.rows(name));
+        let rows = |set: &Items| set.names.iter().flat_map(of_name).collect::<Vec<_>>();
         // The numbers of a request with parameters are too many to list.
         if self.include.as_ref().is_some_and(|set| rows(set).iter().any(|row| row.parameters().is_some())) {
             return Requests::Any;
@@ -103,15 +104,18 @@ impl Selection {
         };
         // A number may be dropped only if no device and no system call table gives it another, wanted meaning.
         let dropped = |number: &u32| {
-            arches.into_iter().all(|arch| {
-                let meanings = registry.meanings(*number, arch);
-                let widest = if meanings.is_empty() {
-                    Lookup::Unknown(Encoding::of(*number, arch))
-                } else {
-                    Lookup::Ambiguous(meanings)
-                };
-                !self.wants(*number, &widest)
-            })
+            let windows = registry.meanings(*number, Arch::Win64);
+            let unwanted = |meanings| !self.wants(*number, &Lookup::Ambiguous(meanings));
+            (windows.is_empty() || unwanted(windows))
+                && arches.into_iter().all(|arch| {
+                    let meanings = registry.meanings(*number, arch);
+                    let widest = if meanings.is_empty() {
+                        Lookup::Unknown(Encoding::of(*number, arch))
+                    } else {
+                        Lookup::Ambiguous(meanings)
+                    };
+                    !self.wants(*number, &widest)
+                })
         };
         let candidates = of_names(self.include.as_ref().unwrap_or(&self.exclude));
         let mut numbers: Vec<u32> =
@@ -127,9 +131,10 @@ impl Selection {
 
 impl Items {
     fn add(&mut self, item: &str, registry: &'static Registry) -> Result<(), SelectError> {
+        let all = || registry.of_all().into_iter();
         if let Some(family) = item.strip_prefix('@') {
-            self.names.extend(registry.family(family).map(ioctl_registry::Request::name));
-            if registry.family(family).next().is_none() {
+            self.names.extend(all().flat_map(|registry| registry.family(family)).map(Request::name));
+            if all().all(|registry| registry.family(family).next().is_none()) {
                 let known: Vec<_> = registry.families().collect();
                 return Err(SelectError::Family(family.to_owned(), known.join(", ")));
             }
@@ -138,12 +143,12 @@ impl Items {
                 parse_number(item).ok_or_else(|| SelectError::Name(item.to_owned(), String::new()))?;
             self.numbers.insert(number);
         } else if item.contains(['*', '?', '[']) {
-            self.names.extend(registry.matching(item).map(ioctl_registry::Request::name));
-            if registry.matching(item).next().is_none() {
+            self.names.extend(all().flat_map(|registry| registry.matching(item)).map(Request::name));
+            if all().all(|registry| registry.matching(item).next().is_none()) {
                 return Err(SelectError::Glob(item.to_owned()));
             }
         } else {
-            match registry.find(item) {
+            match all().find_map(|registry| registry.find(item)) {
                 Some(request) => self.names.insert(request.name()),
                 None => return Err(SelectError::Name(item.to_owned(), suggestion(item, registry))),
             };
@@ -154,12 +159,12 @@ impl Items {
 
 /// Names that are close to one that is not known.
 fn suggestion(item: &str, registry: &Registry) -> String {
-    did_you_mean(item, registry.requests().map(ioctl_registry::Request::name))
+    did_you_mean(item, registry.of_all().into_iter().flat_map(Registry::requests).map(Request::name))
 }
 
 #[cfg(test)]
 mod tests {
-    use ioctl_registry::{Arch, Device};
+    use ioctl_registry::Device;
     use proptest::prelude::*;
 
     use super::*;

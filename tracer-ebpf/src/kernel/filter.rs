@@ -20,8 +20,20 @@ pub fn process_wanted(tgid: u32) -> bool {
 /// Whether a call of the running task is wanted, if its process is. Filters of different kinds must all agree.
 #[inline(always)]
 pub fn call_wanted(task: Task, request: u32) -> bool {
+    request_wanted(request) && caller_wanted(task)
+}
+
+/// The same of a control code. Numbers that are not wanted are those of requests: what they are as codes, the user side
+/// looks at.
+#[inline(always)]
+pub fn control_wanted(task: Task, code: u32) -> bool {
+    (config!(request_mode) == RequestMode::Except as u32 || request_wanted(code)) && caller_wanted(task)
+}
+
+/// Whether calls of the running task are wanted, if its process is.
+#[inline(always)]
+fn caller_wanted(task: Task) -> bool {
     (config!(by_process) == 0 || PROCESSES.get_ptr(task.tgid()).is_some())
-        && request_wanted(request)
         && (config!(by_uid) == 0 || contains_uid(task.uid()))
         && (config!(by_comm) == 0 || comm_wanted(task))
         && (config!(cgroups) == 0 || cgroup_wanted())

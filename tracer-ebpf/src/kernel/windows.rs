@@ -189,7 +189,7 @@ pub fn enter(ctx: &ProbeContext, function: ControlFunction) {
     let arguments = Arguments::of(ctx, task);
     let code = arguments.get::<5>();
     let tgid = task.tgid();
-    if !(filter::process_wanted(tgid) && filter::call_wanted(task, code.unwrap_or(0) as u32)) {
+    if !(filter::process_wanted(tgid) && filter::control_wanted(task, code.unwrap_or(0) as u32)) {
         count!(seen);
         count!(filtered);
         return;

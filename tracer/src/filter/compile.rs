@@ -221,12 +221,13 @@ impl Compiler {
             Some(Operator::Glob) => {
                 let operand = test.operands.first();
                 let text = operand.map(pattern).transpose()?.unwrap_or_default();
-                names.extend(registry.matching(&text).map(Request::name));
+                let found = registry.of_all().into_iter().flat_map(|registry| registry.matching(&text));
+                names.extend(found.map(Request::name));
             }
             Some(Operator::Regex) => {
                 let operand = test.operands.first();
                 if let Some(regex) = operand.map(|operand| self.regex(operand)).transpose()? {
-                    let found = registry.requests().map(Request::name);
+                    let found = registry.of_all().into_iter().flat_map(Registry::requests).map(Request::name);
                     names.extend(found.filter(|name| regex.is_match(name.as_bytes())));
                 }
             }
@@ -261,10 +262,11 @@ impl Compiler {
 
 /// The name of a request, of which this may be an alias.
 fn named(name: &str, registry: &'static Registry) -> Result<&'static str, String> {
-    if let Some(request) = registry.find(name) {
+    if let Some(request) = registry.of_all().into_iter().find_map(|registry| registry.find(name)) {
         return Ok(request.name());
     }
-    let close = did_you_mean(name, registry.requests().map(Request::name));
+    let known = registry.of_all().into_iter().flat_map(Registry::requests).map(Request::name);
+    let close = did_you_mean(name, known);
     let close = if close.is_empty() && name.contains(['*', '?', '[']) {
         "; patterns stand behind `~`".to_owned()
     } else {
@@ -359,7 +361,7 @@ fn family(name: &str, registry: &Registry, operand: &Spanned<Operand>) -> Result
     let wanted = wanted(name, FieldId::Family, Kind::Texts, operand)?;
     if let Wanted::Text(text) = &wanted {
         let text = String::from_utf8_lossy(text);
-        if !registry.families().any(|known| known == text) {
+        if registry.of_all().into_iter().all(|registry| registry.families().all(|known| known != text)) {
             let mut close = did_you_mean(&text, registry.families());
             if close.is_empty() {
                 close = "; `ioctl-trace list --families` shows all".to_owned();

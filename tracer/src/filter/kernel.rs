@@ -183,7 +183,9 @@ fn numbers(wanted: &[Wanted]) -> Option<BTreeSet<u32>> {
 /// The numbers that calls of some requests have.
 fn with_names(wanted: impl Fn(&Request) -> bool, numbers: &HashSet<u32>, registry: &Registry) -> Requests {
     let mut all: BTreeSet<u32> = numbers.iter().copied().collect();
-    for request in registry.requests().filter(|request| wanted(request)) {
+    for request in
+        registry.of_all().into_iter().flat_map(Registry::requests).filter(|request| wanted(request))
+    {
         // The numbers of a request with parameters are too many to list.
         if request.parameters().is_some() {
             return Requests::Any;
