@@ -360,6 +360,11 @@ impl Registry {
         let mut named: Vec<_> =
             self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain).collect();
         named.dedup_by(|a, b| a.name() == b.name());
+        // Programs cannot send what drivers send each other.
+        let internal = |named: &Named<'_>| named.control().is_some_and(|it| it.kind == Kind::Internal);
+        if named.iter().any(|named| !internal(named)) {
+            named.retain(|named| !internal(named));
+        }
         let code = ControlCode(number);
         // A user's own file says what it means here.
         let certain = |named: &Named<'_>| named.source() == "vendor";

@@ -189,7 +189,8 @@ impl ControlCode {
 impl fmt::Display for ControlCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = self.parts();
-        match Codes::builtin().device_name(parts.device) {
+        // A type from the vendors' range is anybody's.
+        match Codes::builtin().device_name(parts.device).filter(|_| !self.has_vendor_device()) {
             Some(name) => write!(formatter, "CTL_CODE({name}, ")?,
             None => write!(formatter, "CTL_CODE({:#x}, ", parts.device)?,
         }
@@ -226,7 +227,8 @@ impl Named {
         if self.kind == Kind::Socket {
             return "socket".into();
         }
-        let device = Codes::builtin().device_name(self.code.parts().device);
+        let device =
+            Codes::builtin().device_name(self.code.parts().device).filter(|_| !self.code.has_vendor_device());
         let name = device.map(|name| name.strip_prefix("FILE_DEVICE_").unwrap_or(name));
         name.map_or_else(|| NO_FAMILY.into(), |name| name.to_ascii_lowercase().into())
     }
@@ -316,11 +318,14 @@ impl Codes {
             let mut by_code: Vec<usize> = (0..named.len()).collect();
             by_code.sort_by_key(|place| named.get(*place).map(|named| (named.code, named.name)));
             let device = |line| {
-                let [name, value, _header] = parse::columns(line)?;
-                Some((u16::try_from(parse::hex(value)?).ok()?, name))
+                let [name, value, header] = parse::columns(line)?;
+                let rank = !["devioctl.h:", "winioctl.h:"].iter().any(|common| header.starts_with(common));
+                Some((u16::try_from(parse::hex(value)?).ok()?, rank, name))
             };
             let mut devices = collect(tables::WINDOWS_DEVICES.text(), device, &mut skipped);
-            devices.sort_by_key(|(value, _)| *value);
+            // What the headers of all devices say comes before what one of a device does.
+            devices.sort_by_key(|(value, rank, _)| (*value, *rank));
+            let devices = devices.into_iter().map(|(value, _, name)| (value, name)).collect();
             Self { named, by_code, devices, skipped }
         })
     }

@@ -56,6 +56,8 @@ pub struct Progress {
     pub failed: AtomicU64,
     /// Calls that only the user side could filter out.
     pub filtered: AtomicU64,
+    /// Control codes by which Wine keeps house, which are not shown.
+    pub hidden: AtomicU64,
     /// Records that could not be read.
     pub damaged: AtomicU64,
 }
@@ -195,10 +197,11 @@ impl Stage {
     /// The first output that cannot be written.
     pub fn event(&mut self, event: &Event) -> io::Result<()> {
         let filter = self.filter.as_ref();
-        let hidden =
-            !self.housekeeping && event.call.control.as_ref().is_some_and(|control| control.housekeeping);
-        if hidden
-            || !self.window.has(event.call.start_ns)
+        if !self.housekeeping && event.call.control.as_ref().is_some_and(|control| control.housekeeping) {
+            self.progress.hidden.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        }
+        if !self.window.has(event.call.start_ns)
             || !self.selection.wants(event.call.request, &event.request)
             || filter.is_some_and(|filter| !filter.matches(event, &mut self.decoder))
         {

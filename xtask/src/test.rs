@@ -19,6 +19,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("fdisk", "fdisk"),
     ("mkfs.ext4", "e2fsprogs"),
     ("setpriv", "util-linux"),
+    ("/usr/lib/wine/wine64", "wine64"),
+    ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"),
 ];
 
 /// Installs what the tests need and runs them.

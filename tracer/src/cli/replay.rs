@@ -323,6 +323,7 @@ fn closing(path: &Path, args: &Args, report: &replay::Report) {
                 line.push_str(&format!(", {count} {what}"));
             }
         }
+        line.push_str(&run::hidden(progress));
         if let Some(closing) = &report.closing {
             line.push_str(&format!(", {} lost", closing.lost));
         }

@@ -15,7 +15,7 @@ use crate::{
     decode::Detail,
     field::FieldId,
     filter::{Filter, FilterError},
-    pipeline::End,
+    pipeline::{End, Progress},
     privilege::{self, Duty},
     process,
     recording::Meta,
@@ -206,6 +206,14 @@ fn conclude(args: &Args, report: &Report, totals: Option<output::Totals>) -> Res
     Ok(report.exit.map_or(0, exit_code))
 }
 
+/// What is not shown of Wine's own, for the last words.
+pub fn hidden(progress: &Progress) -> String {
+    match progress.hidden.load(Ordering::Relaxed) {
+        0 => String::new(),
+        hidden => format!(", {hidden} of Wine's own hidden (--windows=all shows them)"),
+    }
+}
+
 /// The last words: totals unless they are not wanted, losses always.
 fn closing(report: &Report, quiet: u8) -> Vec<String> {
     let (a, p) = (&report.accounts, &report.progress);
@@ -223,6 +231,7 @@ fn closing(report: &Report, quiet: u8) -> Vec<String> {
         if filtered > 0 {
             line.push_str(&format!(", {filtered} filtered out"));
         }
+        line.push_str(&hidden(p));
         line.push_str(&format!(", {} lost", a.lost()));
         if a.in_flight() > 0 {
             line.push_str(&format!(", {} still running", a.in_flight()));

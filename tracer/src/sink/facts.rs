@@ -109,7 +109,7 @@ impl CodeFacts {
         Self {
             code: code.to_string(),
             device: parts.device,
-            device_name: Codes::builtin().device_name(parts.device),
+            device_name: Codes::builtin().device_name(parts.device).filter(|_| !code.has_vendor_device()),
             function: parts.function,
             method: parts.method.as_str(),
             access: parts.access.as_str(),

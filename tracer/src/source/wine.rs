@@ -30,13 +30,15 @@ const MAX_FILES: usize = 64;
 const MAX_MAPS: u64 = 16 << 20;
 
 /// Programs and the functions that they attach to. Ends first: a call that is seen to begin must be seen to end.
-const PROBES: [(&str, &str); 9] = [
+const PROBES: [(&str, &str); 11] = [
     ("control_exit", "NtDeviceIoControlFile"),
     ("fs_control_exit", "NtFsControlFile"),
     ("handle_opened", "NtCreateFile"),
+    ("handle_opened", "NtCreateNamedPipeFile"),
     ("handle_opened", "NtOpenFile"),
     ("handle_close", "NtClose"),
     ("handle_open", "NtCreateFile"),
+    ("handle_open", "NtCreateNamedPipeFile"),
     ("handle_open", "NtOpenFile"),
     ("fs_control_enter", "NtFsControlFile"),
     ("control_enter", "NtDeviceIoControlFile"),

@@ -24,3 +24,4 @@ mod stacks;
 mod terminal;
 mod trace;
 mod vendor;
+mod windows;
