@@ -63,11 +63,18 @@ impl Redaction {
                     call.arg = 0;
                     call.header.flags &= !OF_MEMORY;
                     kept.retain(|segment| {
-                        matches!(segment.kind, SegmentKind::UserStack | SegmentKind::KernelStack)
+                        matches!(
+                            segment.kind,
+                            SegmentKind::UserStack | SegmentKind::KernelStack | SegmentKind::Control
+                        )
                     });
                 }
                 *room = raw::bytes_of(&call);
                 kept.iter().for_each(|segment| add(room, segment));
+            }
+            // That a thread carries out a control code is told by it as well.
+            Ok(Record::Data(data, _)) if self == Self::All && data.control != 0 => {
+                *room = raw::bytes_of(&data)
             }
             Ok(Record::Data(..)) if self == Self::All => return None,
             Ok(Record::Running(tid, now_ns, call)) => {

@@ -131,7 +131,7 @@ impl<W: Output> Sink for Csv<W> {
         row.plain(facts.notes.join("; "));
         let control = ControlFacts::of(event);
         let control = control.as_ref();
-        row.plain(control.map_or("linux", |control| control.os));
+        row.known(control.map(|control| control.os));
         row.known(control.map(|control| control.handle));
         row.known(request.code.map(|code| code.code));
         row.known(control.map(|control| control.in_len));

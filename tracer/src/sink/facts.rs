@@ -127,10 +127,20 @@ pub(super) struct ControlFacts {
     pub in_len: u32,
     pub out_len: u32,
     pub status: Option<Cow<'static, str>>,
+    #[serde(serialize_with = "exact")]
     pub information: Option<u64>,
     pub windows_pid: Option<u32>,
     pub windows_tid: Option<u32>,
     pub housekeeping: bool,
+}
+
+/// A number, or a string where a double cannot hold it exactly.
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
+fn exact<S: Serializer>(number: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) if *number > 1 << 53 => to.collect_str(number),
+        number => number.serialize(to),
+    }
 }
 
 impl ControlFacts {

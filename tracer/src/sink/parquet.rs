@@ -68,7 +68,7 @@ message call {
     required int64 dur_ns (INTEGER(64, false));
     required boolean compat;
     required group notes (LIST) { repeated group list { required binary element (STRING); } }
-    required binary os (STRING);
+    optional binary os (STRING);
     optional int64 handle (INTEGER(64, false));
     optional binary request_code (STRING);
     optional int32 in_len (INTEGER(32, false));
@@ -157,7 +157,7 @@ impl<W: Output> Parquet<W> {
         columns.notes.texts(facts.notes.iter().map(|note| note.as_bytes()));
         let control = ControlFacts::of(event);
         let control = control.as_ref();
-        columns.os.text(Some(control.map_or("linux", |control| control.os).as_bytes()));
+        columns.os.text(control.map(|control| control.os.as_bytes()));
         columns.handle.add(control.map(|control| control.handle.0.cast_signed()));
         columns.request_code.text(request.code.as_ref().map(|code| code.code.as_bytes()));
         columns.in_len.add(control.map(|control| control.in_len.cast_signed()));
