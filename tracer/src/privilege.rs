@@ -12,6 +12,8 @@ pub enum Duty {
     Start,
     /// To watch over what is attached.
     Watch,
+    /// The same, and to put probes into libraries that programs come to use.
+    Probe,
     /// To take records out of the kernel's buffer.
     Read,
     /// To decode and to write.
@@ -20,32 +22,32 @@ pub enum Duty {
     Replay,
 }
 
-use Duty::{Replay, Start, Watch, Write};
+use Duty::{Probe, Replay, Start, Watch, Write};
 
 /// Which capability is for what, and for whom.
 const NEEDS: [(Capability, &[Duty]); 12] = [
     // Programs and maps; 32-bit programs are attached to when there are any.
-    (Capability::CAP_BPF, &[Start, Watch]),
+    (Capability::CAP_BPF, &[Start, Watch, Probe]),
     // Programs that read the kernel's memory; the stacks' mappings.
-    (Capability::CAP_PERFMON, &[Start, Watch]),
-    // Mounting tracefs where it is missing.
-    (Capability::CAP_SYS_ADMIN, &[Start]),
+    (Capability::CAP_PERFMON, &[Start, Watch, Probe]),
+    // Mounting tracefs where it is missing; probes in programs, for which newer kernels want it.
+    (Capability::CAP_SYS_ADMIN, &[Start, Probe]),
     // Descriptors, mappings and cgroups of other users' processes.
-    (Capability::CAP_SYS_PTRACE, &[Start, Watch, Write]),
-    (Capability::CAP_DAC_READ_SEARCH, &[Start, Watch, Write, Replay]),
+    (Capability::CAP_SYS_PTRACE, &[Start, Watch, Probe, Write]),
+    (Capability::CAP_DAC_READ_SEARCH, &[Start, Watch, Probe, Write, Replay]),
     // Files of stacks that have been removed.
     (Capability::CAP_CHECKPOINT_RESTORE, &[Start, Write]),
     // The addresses of the kernel's symbols.
-    (Capability::CAP_SYSLOG, &[Start, Watch, Write]),
+    (Capability::CAP_SYSLOG, &[Start, Watch, Probe, Write]),
     // Outputs in folders of others, where root itself asks for it.
-    (Capability::CAP_DAC_OVERRIDE, &[Start, Watch, Write, Replay]),
+    (Capability::CAP_DAC_OVERRIDE, &[Start, Watch, Probe, Write, Replay]),
     // The command's user, and the rights with which files are written under sudo.
-    (Capability::CAP_SETUID, &[Start, Watch, Write, Replay]),
-    (Capability::CAP_SETGID, &[Start, Watch, Write, Replay]),
+    (Capability::CAP_SETUID, &[Start, Watch, Probe, Write, Replay]),
+    (Capability::CAP_SETGID, &[Start, Watch, Probe, Write, Replay]),
     // The command's terminal.
     (Capability::CAP_CHOWN, &[Start]),
     // Passing a signal on to the command.
-    (Capability::CAP_KILL, &[Start, Watch]),
+    (Capability::CAP_KILL, &[Start, Watch, Probe]),
 ];
 
 /// Gives up what the calling thread, and those that it starts, do not need for this.

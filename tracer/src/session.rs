@@ -236,7 +236,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
             {
                 log::warn!("32-bit programs cannot be watched: {error}");
             }
-            privilege::keep(Duty::Watch);
+            privilege::keep(if plan.setup.windows { Duty::Probe } else { Duty::Watch });
             if let Some(attached) = plan.attached.take() {
                 attached();
             }

@@ -145,8 +145,15 @@ fn request(event: &Event, context: &Context<'_>, room: usize) -> Cell {
 /// The argument as in the lines: what was handed over, and what changed of it.
 fn argument(event: &Event, context: &Context<'_>) -> Option<(String, Option<String>)> {
     let (before, after) = context.decoder.arguments(event);
-    let exchange = Value::exchange(before, after);
     let style = Style { limit: 16, ..Style::default() };
+    if event.call.control.is_some() {
+        // Two buffers: what came back is no change of what was given.
+        let known = |value: Option<Value>| value.filter(|value| !matches!(value, Value::Pointer(_)));
+        let shown = |value: Option<Value>| known(value).map(|value| value.display(&style).to_string());
+        let (left, right) = (shown(before), shown(after));
+        return (left.is_some() || right.is_some()).then(|| (left.unwrap_or_default(), right));
+    }
+    let exchange = Value::exchange(before, after);
     let left = exchange.left?;
     let right = exchange.right.map(|right| right.display(&style).to_string());
     Some((left.display(&style).to_string(), right))
