@@ -10,7 +10,7 @@ use std::{
 
 use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist};
 
-use crate::{process, raw};
+use crate::{process, raw, source::wine};
 
 /// A command to start.
 #[derive(Clone, Debug)]
@@ -32,6 +32,12 @@ pub enum CommandError {
     /// It could not be given its terminal.
     #[error("cannot give the command a terminal: {0}")]
     Terminal(io::Error),
+    /// There is no Wine by this name.
+    #[error("there is no `{program}`: {remedy}, in /usr/lib/wine if not in PATH", remedy = wine::REMEDY)]
+    NoWine {
+        /// The program.
+        program: String,
+    },
     /// It could not be executed.
     #[error("cannot run `{program}`: {source}")]
     Spawn {

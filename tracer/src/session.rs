@@ -317,7 +317,13 @@ fn start_targets(live: &mut Live, plan: &Plan) -> Result<Option<Child>, SessionE
     let program = || spec.argv.first().map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
     let command = command::prepare(spec)?;
     let child = tokio::process::Command::from(command).spawn();
-    child.map(Some).map_err(|source| CommandError::Spawn { program: program(), source }.into())
+    child.map(Some).map_err(|source| {
+        let (program, missing) = (program(), source.kind() == io::ErrorKind::NotFound);
+        if missing && plan.setup.windows {
+            return CommandError::NoWine { program }.into();
+        }
+        CommandError::Spawn { program, source }.into()
+    })
 }
 
 /// The signals that end a session, or its command.

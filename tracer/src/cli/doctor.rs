@@ -12,6 +12,7 @@ use crate::{
     source::{
         live::{Live, LiveError, Setup, Wanted, ensure_tracefs},
         offsets::VMLINUX,
+        wine,
     },
     symbols::Symbols,
 };
@@ -39,7 +40,7 @@ pub fn run(registry: &'static Registry, out: &mut dyn Write) -> Result<u8, Failu
     let mut findings = vec![kernel(), privileges(), lockdown(), types()];
     // Without privileges the rest would only say so again.
     if process::may_trace() {
-        findings.extend([tracepoints(), attaching(registry), loops()]);
+        findings.extend([tracepoints(), attaching(registry), windows(registry), loops()]);
     }
     findings.extend([programs_of_32_bits(), symbols(), cgroups()]);
     let mut code = 0;
@@ -111,18 +112,7 @@ fn tracepoints() -> Finding {
 
 /// Does all of it, for calls of no process.
 fn attaching(registry: &'static Registry) -> Finding {
-    let wanted = Wanted { pids: Some(Vec::new()), ..Wanted::default() };
-    let setup = Setup {
-        wanted,
-        summary_only: false,
-        max_bytes: 4_096,
-        user_stack: false,
-        kernel_stack: false,
-        buffer_bytes: 64 << 10,
-        windows: false,
-        debug: false,
-    };
-    let attached = Live::load(&setup, registry).and_then(|mut live| {
+    let attached = Live::load(&of_nobody(false), registry).and_then(|mut live| {
         live.attach(true)?;
         live.attach_compat()
     });
@@ -131,6 +121,40 @@ fn attaching(registry: &'static Registry) -> Finding {
             Finding::Good("the kernel's verifier takes the programs, and they can be attached".to_owned())
         }
         Err(error) => Finding::Bad(format!("the programs cannot be attached: {}", explained(&error))),
+    }
+}
+
+/// Calls of no process.
+fn of_nobody(windows: bool) -> Setup {
+    Setup {
+        wanted: Wanted { pids: Some(Vec::new()), ..Wanted::default() },
+        summary_only: false,
+        max_bytes: 4_096,
+        user_stack: false,
+        kernel_stack: false,
+        buffer_bytes: 64 << 10,
+        windows,
+        debug: false,
+    }
+}
+
+fn windows(registry: &'static Registry) -> Finding {
+    if !wine::SUPPORTED {
+        return Finding::Less(
+            "control codes of Windows programs (--windows) are seen on x86-64 only".to_owned(),
+        );
+    }
+    let attached = Live::load(&of_nobody(true), registry).and_then(|mut live| {
+        live.attach_windows()?;
+        Ok(live.wines())
+    });
+    match attached {
+        Ok(0) => Finding::Less(format!("no Wine is installed for --windows: {}", wine::REMEDY)),
+        Ok(_) => Finding::Good("control codes of Windows programs under Wine (--windows)".to_owned()),
+        Err(error) => Finding::Less(format!(
+            "control codes of Windows programs (--windows) cannot be seen: {}",
+            explained(&error)
+        )),
     }
 }
 

@@ -194,6 +194,9 @@ pub enum LiveError {
     /// The kernel has no system call tracepoints.
     #[error("this kernel has no tracepoint syscalls:sys_enter_ioctl (built without CONFIG_FTRACE_SYSCALLS)")]
     NoTracepoint,
+    /// There are no probes for this machine's calling convention.
+    #[error("--windows: control codes of Windows programs are seen on x86-64 only")]
+    NoWindows,
     /// Structure offsets are unknown.
     #[error(transparent)]
     Offsets(#[from] offsets::OffsetError),

@@ -17,6 +17,9 @@ use super::live::{Live, LiveError, kernel};
 /// Whether there are probes for this machine's calling convention.
 pub const SUPPORTED: bool = cfg!(target_arch = "x86_64");
 
+/// What to do where there is none.
+pub const REMEDY: &str = "Debian's packages wine or wine64 have it";
+
 /// The file's name.
 const NAME: &str = "ntdll.so";
 /// Installations are looked for in folders of this name, below these.
@@ -74,6 +77,9 @@ impl Live {
     /// # Errors
     /// When the kernel refuses it.
     pub fn attach_windows(&mut self) -> Result<(), LiveError> {
+        if !SUPPORTED {
+            return Err(LiveError::NoWindows);
+        }
         let refused = |error| kernel("the kernel's verifier refused a program", error);
         for name in PROGRAMS.into_iter().skip(1) {
             self.program::<UProbe>(name)?.load().map_err(refused)?;
@@ -89,6 +95,12 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    /// How many are watched.
+    #[must_use]
+    pub fn wines(&self) -> usize {
+        self.wine.len()
     }
 
     /// Puts probes into a file, if it is an `ntdll.so` of Wine that has none. Whether it is one.
