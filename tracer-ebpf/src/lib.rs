@@ -15,10 +15,10 @@ pub use plan::{
     SegmentHeader, SegmentKind, Step, StepKind, segment_flags,
 };
 pub use record::{
-    CallRecord, ControlFunction, ControlPart, DataRecord, FILESYSTEM_BYTES, FileIdentity, FileMark,
-    FileRecord, FileStatus, InFlight, KnownFile, MODULE_BYTES, NAME_BYTES, NameRecord, PATH_BYTES,
-    ProcessRecord, ROOMS_PER_CPU, RecordHeader, RecordKind, call_flags, control_flags, file_flags,
-    in_flight_flags, process_flags,
+    CallRecord, ControlBegun, ControlFunction, ControlKey, ControlPart, DataRecord, FILESYSTEM_BYTES,
+    FileIdentity, FileMark, FileRecord, FileStatus, InFlight, KnownFile, MODULE_BYTES, NAME_BYTES,
+    NameRecord, PATH_BYTES, ProcessRecord, ROOMS_PER_CPU, RecordHeader, RecordKind, call_flags,
+    control_flags, file_flags, in_flight_flags, process_flags,
 };
 pub use summary::{BUCKETS, Counters, SummaryKey, SummaryValue, bucket_of, bucket_upper_ns};
 

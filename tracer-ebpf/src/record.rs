@@ -94,6 +94,8 @@ pub mod call_flags {
     /// It is a control code of a Windows program, with a [`ControlPart`](super::ControlPart). The request is the code, the
     /// argument the address of the input buffer, and the result the `NTSTATUS`; there is no descriptor.
     pub const CONTROL: u16 = 512;
+    /// On the user side: it was not over when tracing ended.
+    pub const RUNNING: u16 = 1024;
 }
 
 /// Flags of a [`FileRecord`].
@@ -358,6 +360,36 @@ pub struct ControlPart {
     pub reserved: u32,
 }
 
+/// Key of the map `CONTROLS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlKey {
+    /// Thread id in the initial namespace.
+    pub tid: u32,
+    /// A [`ControlFunction`].
+    pub function: u32,
+}
+
+/// A control code that a thread carries out: value of the map `CONTROLS`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlBegun {
+    /// `CLOCK_MONOTONIC` when it began, in nanoseconds.
+    pub enter_ns: u64,
+    /// Address of its `IO_STATUS_BLOCK`.
+    pub status_block: u64,
+    /// The code.
+    pub code: u32,
+    /// [`call_flags`] known when it began.
+    pub flags: u32,
+    /// Process (thread group) id.
+    pub tgid: u32,
+    /// Always 0.
+    pub reserved: u32,
+    /// What goes into its record.
+    pub part: ControlPart,
+}
+
 /// Bytes that a name may take in a [`NameRecord`].
 pub const NAME_BYTES: usize = 512;
 
@@ -429,6 +461,7 @@ const _: () = {
     assert!(size_of::<InFlight>() == 176);
     assert!(size_of::<DataRecord>() == 24);
     assert!(size_of::<ControlPart>() == 64);
+    assert!(size_of::<ControlBegun>() == 96);
     assert!(size_of::<NameRecord>() == 48 + NAME_BYTES);
     assert!(size_of::<FileRecord>() == 16 + 72 + 16 + FILESYSTEM_BYTES + MODULE_BYTES + PATH_BYTES);
     assert!(size_of::<ProcessRecord>() == 40);

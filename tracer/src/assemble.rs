@@ -289,14 +289,20 @@ impl Assembler {
                 self.windows.parent(record.tid, record.header.time_ns),
             ),
         };
+        let (mut uid, mut comm) = (record.uid, record.comm);
+        if flags & call_flags::RUNNING != 0 {
+            let (name, user) = host.task(record.tid);
+            uid = user.unwrap_or(u32::MAX);
+            comm = name.map(|name| process::comm_bytes(&name)).unwrap_or_default();
+        }
         Call {
             start_ns: record.header.time_ns,
             duration_ns: record.duration_ns,
             pid: record.tgid,
             tid: record.tid,
-            uid: record.uid,
+            uid,
             cgroup: record.cgroup,
-            comm: Comm::new(record.comm),
+            comm: Comm::new(comm),
             fd: record.fd.cast_signed(),
             request: record.request,
             arg: record.arg,
@@ -304,6 +310,8 @@ impl Assembler {
             arch,
             outcome: if flags & call_flags::NO_RESULT != 0 {
                 Outcome::Ended
+            } else if flags & call_flags::RUNNING != 0 {
+                Outcome::Running
             } else if flags & call_flags::KILLED != 0 {
                 Outcome::Killed(record.ret)
             } else {

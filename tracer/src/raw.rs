@@ -14,9 +14,9 @@ use std::{
 };
 
 use ioctl_trace_ebpf::{
-    CallRecord, Choice, ChoiceKey, Config, ControlPart, Counters, DataRecord, FileIdentity, FileRecord,
-    InFlight, NameRecord, Node, Plan, PlanKey, ProcessRecord, RecordHeader, SegmentHeader, Step, SummaryKey,
-    SummaryValue,
+    CallRecord, Choice, ChoiceKey, Config, ControlBegun, ControlKey, ControlPart, Counters, DataRecord,
+    FileIdentity, FileRecord, InFlight, NameRecord, Node, Plan, PlanKey, ProcessRecord, RecordHeader,
+    SegmentHeader, Step, SummaryKey, SummaryValue,
 };
 use nix::{
     sys::termios::{InputFlags, SetArg, tcgetattr, tcsetattr},
@@ -39,6 +39,8 @@ plain!(
     Choice,
     ChoiceKey,
     Config,
+    ControlBegun,
+    ControlKey,
     ControlPart,
     Counters,
     DataRecord,

@@ -35,7 +35,7 @@ use crate::{
     select::Selection,
     sink::{Sink, summary::Summary},
     source::{
-        Accounts, Batch, InFlightCall,
+        Accounts, Batch, ControlCall, InFlightCall,
         live::{KernelLog, Live, LiveError, Setup, ensure_tracefs},
         wine,
     },
@@ -93,6 +93,8 @@ pub struct Status {
     pub targets: Option<usize>,
     /// Calls that are inside the kernel.
     pub in_flight: Vec<InFlightCall>,
+    /// Control codes that are being carried out.
+    pub controls: Vec<ControlCall>,
     /// How the command ended, if it did.
     pub exit: Option<ExitStatus>,
 }
@@ -424,7 +426,8 @@ impl Control<'_> {
         // A watcher that does not keep up sees the next one.
         let redacted = |(tid, call)| (tid, self.plan.redaction.in_flight(call));
         let in_flight = self.live.in_flight().into_iter().map(redacted).collect();
-        let _ = watcher.try_send(Status { accounts, targets, in_flight, exit });
+        let controls = if self.plan.setup.windows { self.live.controls() } else { Vec::new() };
+        let _ = watcher.try_send(Status { accounts, targets, in_flight, controls, exit });
     }
 }
 
@@ -458,6 +461,9 @@ fn conclude(
     let mut running = Batch::default();
     for (tid, call) in live.in_flight() {
         running.push(&recording::running_record(tid, &call, now));
+    }
+    for (tid, begun) in live.controls() {
+        running.push(&recording::running_control(tid, &begun, now));
     }
     let received = report.progress.received.load(Ordering::Relaxed);
     let written = stage.batch(&running, &|_| {}).and_then(|()| stage.rest());

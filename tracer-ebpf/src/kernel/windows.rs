@@ -19,9 +19,9 @@ use aya_ebpf::{
     programs::{ProbeContext, RetProbeContext},
 };
 use ioctl_trace_ebpf::{
-    CallRecord, ControlFunction, ControlPart, Counters, DataRecord, FileIdentity, FileStatus, MAX_CAPTURE,
-    NAME_BYTES, NameRecord, ROOMS_PER_CPU, RecordKind, SegmentHeader, SegmentKind, call_flags, control_flags,
-    segment_flags,
+    CallRecord, ControlBegun, ControlFunction, ControlKey, ControlPart, Counters, DataRecord, FileIdentity,
+    FileStatus, MAX_CAPTURE, NAME_BYTES, NameRecord, ROOMS_PER_CPU, RecordKind, SegmentHeader, SegmentKind,
+    call_flags, control_flags, segment_flags,
 };
 
 use super::{
@@ -65,27 +65,9 @@ struct State {
 #[map]
 static ROOMS: Array<State> = Array::with_max_entries(1, 0);
 
-/// A call that has begun.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Begun {
-    enter_ns: u64,
-    status_block: u64,
-    code: u32,
-    flags: u32,
-    part: ControlPart,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct BegunKey {
-    tid: u32,
-    function: u32,
-}
-
 /// Calls that have begun.
 #[map]
-static CONTROLS: HashMap<BegunKey, Begun> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
+static CONTROLS: HashMap<ControlKey, ControlBegun> = HashMap::with_max_entries(16_384, BPF_F_NO_PREALLOC);
 
 /// A handle that is being opened: where it is going to be, and its object's attributes.
 #[repr(C)]
@@ -203,16 +185,18 @@ pub fn enter(ctx: &ProbeContext, function: ControlFunction) {
 /// Keeps what has to be known when it returns. `None` if that cannot be done.
 #[inline(always)]
 fn begin(task: Task, arguments: &Arguments, function: ControlFunction) -> Option<()> {
-    let key = BegunKey { tid: task.tid(), function: function as u32 };
+    let key = ControlKey { tid: task.tid(), function: function as u32 };
     let handle = arguments.get::<0>()?;
     let (process, thread) = ids(task, arguments.narrow);
-    let mut begun = Begun {
+    let mut begun = ControlBegun {
         // SAFETY: the helper has no preconditions.
         enter_ns: unsafe { bpf_ktime_get_ns() },
         status_block: arguments.get::<4>()?,
         code: arguments.get::<5>()? as u32,
         flags: u32::from(call_flags::CONTROL)
             | if arguments.narrow { u32::from(call_flags::COMPAT) } else { 0 },
+        tgid: task.tgid(),
+        reserved: 0,
         part: ControlPart {
             handle,
             opened_ns: opened(task, handle),
@@ -240,7 +224,7 @@ fn begin(task: Task, arguments: &Arguments, function: ControlFunction) -> Option
 ///
 /// It is sent also where nothing is handed over: it tells that the thread is inside.
 #[inline(always)]
-fn send_input(begun: &Begun, tid: u32, late: u16) -> u16 {
+fn send_input(begun: &ControlBegun, tid: u32, late: u16) -> u16 {
     let part = &begun.part;
     let Some(room) = Room::take() else {
         count!(lost_data);
@@ -275,7 +259,7 @@ pub fn exit(ctx: &RetProbeContext, function: ControlFunction) {
     let task = Task::current();
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    end(task, BegunKey { tid: task.tid(), function: function as u32 }, status, now);
+    end(task, ControlKey { tid: task.tid(), function: function as u32 }, status, now);
 }
 
 /// The running task ends; functions that it is inside of will never return.
@@ -284,13 +268,13 @@ pub fn abandon(task: Task) {
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
     for function in [ControlFunction::Device, ControlFunction::FileSystem] {
-        leave(task, BegunKey { tid: task.tid(), function: function as u32 }, now);
+        leave(task, ControlKey { tid: task.tid(), function: function as u32 }, now);
     }
 }
 
 /// Sends a call that never returned, if there is one.
 #[inline(always)]
-fn leave(task: Task, key: BegunKey, now: u64) {
+fn leave(task: Task, key: ControlKey, now: u64) {
     if let Some(begun) = CONTROLS.get_ptr_mut(key) {
         // SAFETY: only its own thread looks at this value, and it stays in its place until removed.
         let begun = unsafe { &*begun };
@@ -300,7 +284,7 @@ fn leave(task: Task, key: BegunKey, now: u64) {
 
 /// Sends a call that returned.
 #[inline(always)]
-fn end(task: Task, key: BegunKey, status: u32, now: u64) {
+fn end(task: Task, key: ControlKey, status: u32, now: u64) {
     let Some(begun) = CONTROLS.get_ptr_mut(key) else { return };
     // SAFETY: as above.
     let begun = unsafe { &mut *begun };
@@ -322,7 +306,7 @@ fn end(task: Task, key: BegunKey, status: u32, now: u64) {
 
 /// Sends the record of a call.
 #[inline(always)]
-fn finish(begun: &Begun, task: Task, key: BegunKey, flags: u16, status: u32, now: u64) {
+fn finish(begun: &ControlBegun, task: Task, key: ControlKey, flags: u16, status: u32, now: u64) {
     let sent = match Room::take() {
         Some(room) => {
             // SAFETY: the room begins with room for the record and the part behind it.
@@ -353,7 +337,15 @@ fn finish(begun: &Begun, task: Task, key: BegunKey, flags: u16, status: u32, now
 /// # Safety
 /// It must be the caller's room.
 #[inline(always)]
-unsafe fn fill(room: &Room, begun: &Begun, task: Task, tid: u32, flags: u16, status: u32, now: u64) -> u64 {
+unsafe fn fill(
+    room: &Room,
+    begun: &ControlBegun,
+    task: Task,
+    tid: u32,
+    flags: u16,
+    status: u32,
+    now: u64,
+) -> u64 {
     let to = room.at(0).cast::<CallRecord>();
     // SAFETY: see above; all of it is written.
     unsafe {

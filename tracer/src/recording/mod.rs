@@ -9,7 +9,10 @@ mod tap;
 mod writer;
 
 use ioctl_registry::{Arch, Registry};
-use ioctl_trace_ebpf::{InFlight, RecordHeader, RecordKind};
+use ioctl_trace_ebpf::{
+    CallRecord, ControlBegun, ControlPart, InFlight, RecordHeader, RecordKind, SegmentHeader, SegmentKind,
+    call_flags,
+};
 use serde::{Deserialize, Serialize};
 
 pub use frame::{FrameKind, Header};
@@ -129,6 +132,31 @@ fn fact_record(fact: &Fact) -> Option<Vec<u8>> {
     let mut record = header(RecordKind::Fact, 0);
     serde_json::to_writer(&mut record, fact).ok()?;
     Some(record)
+}
+
+/// The record of a control code that a thread had not carried out at this time.
+#[must_use]
+pub fn running_control(tid: u32, begun: &ControlBegun, now_ns: u64) -> Vec<u8> {
+    // Those known when it began fit.
+    let flags = u16::try_from(begun.flags).unwrap_or_default() | call_flags::RUNNING;
+    let call = CallRecord {
+        header: RecordHeader { kind: RecordKind::Call as u16, flags, cpu: 0, time_ns: begun.enter_ns },
+        duration_ns: now_ns.saturating_sub(begun.enter_ns),
+        arg: begun.part.input,
+        fd: u32::MAX,
+        request: begun.code,
+        tgid: begun.tgid,
+        tid,
+        ..CallRecord::default()
+    };
+    let length = u32::try_from(size_of::<ControlPart>()).unwrap_or_default();
+    let segment = SegmentHeader {
+        wanted: length,
+        length,
+        kind: SegmentKind::Control as u16,
+        ..SegmentHeader::default()
+    };
+    [raw::bytes_of(&call), raw::bytes_of(&segment), raw::bytes_of(&begun.part)].concat()
 }
 
 /// A call that was inside the kernel when tracing ended.

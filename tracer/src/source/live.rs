@@ -16,12 +16,12 @@ use aya::{
 };
 use ioctl_registry::Registry;
 use ioctl_trace_ebpf::{
-    COMM_LEN, Choice, ChoiceKey, Config, Counters, InFlight, MAX_CAPTURE, Node, Plan, PlanKey, ROOMS_PER_CPU,
-    RequestMode, Step, SummaryKey, SummaryValue, in_flight_flags,
+    COMM_LEN, Choice, ChoiceKey, Config, ControlBegun, ControlKey, Counters, InFlight, MAX_CAPTURE, Node,
+    Plan, PlanKey, ROOMS_PER_CPU, RequestMode, Step, SummaryKey, SummaryValue, in_flight_flags,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Accounts, Batch, InFlightCall, Source, cast, offsets, wine};
+use super::{Accounts, Batch, ControlCall, InFlightCall, Source, cast, offsets, wine};
 use crate::{plan::Plans, raw::Shared};
 
 /// The BPF object that `build.rs` made.
@@ -508,6 +508,15 @@ impl Live {
                 let calls = map.iter().filter_map(Result::ok).map(|(tid, call)| (tid, call.0));
                 calls.filter(|(_, call)| call.flags & in_flight_flags::INSIDE != 0).collect()
             }
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Control codes that threads carry out now.
+    #[must_use]
+    pub fn controls(&mut self) -> Vec<ControlCall> {
+        match self.map::<HashMap<_, Shared<ControlKey>, Shared<ControlBegun>>>("CONTROLS") {
+            Ok(map) => map.iter().filter_map(Result::ok).map(|(key, begun)| (key.0.tid, begun.0)).collect(),
             Err(_) => Vec::new(),
         }
     }

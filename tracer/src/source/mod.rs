@@ -9,7 +9,7 @@ pub mod wine;
 
 use std::time::Duration;
 
-use ioctl_trace_ebpf::{Counters, InFlight};
+use ioctl_trace_ebpf::{ControlBegun, Counters, InFlight};
 
 /// Records as they came, back to back in one buffer; reused between reads.
 #[derive(Debug, Default)]
@@ -124,6 +124,9 @@ impl Accounts {
 
 /// A call found inside the kernel: thread id and what is known of it.
 pub type InFlightCall = (u32, InFlight);
+
+/// A control code that is being carried out: thread id and what is known of it.
+pub type ControlCall = (u32, ControlBegun);
 
 #[cfg(test)]
 mod tests {

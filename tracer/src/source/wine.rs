@@ -108,8 +108,12 @@ impl Live {
     /// # Errors
     /// When it cannot be read, or the kernel refuses it.
     pub fn attach_wine(&mut self, file: &Path) -> Result<bool, LiveError> {
-        let unreadable = |e| kernel("cannot read it", e);
-        let metadata = fs::metadata(file).map_err(unreadable)?;
+        let metadata = match fs::metadata(file) {
+            Ok(metadata) => metadata,
+            // The process has ended, or the file is not where it was looked for: nothing can be missed of it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(kernel("cannot read it", error)),
+        };
         let id = (metadata.dev(), metadata.ino());
         if self.wine.0.contains(&id) {
             return Ok(true);

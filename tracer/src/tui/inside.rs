@@ -5,10 +5,12 @@ use std::fmt;
 use ioctl_registry::Registry;
 
 use crate::{
-    assemble::Assembler,
+    assemble::{Assembled, Assembler},
     decode::{Decoder, Detail},
     event::Event,
     host::LiveHost,
+    recording,
+    session::Status,
     source::InFlightCall,
 };
 
@@ -37,13 +39,21 @@ impl Inside {
 
     /// The calls of a moment, the oldest first.
     #[must_use]
-    pub fn calls(&mut self, calls: &[InFlightCall], now_ns: u64) -> Vec<Event> {
-        let mut calls: Vec<_> = calls.iter().collect();
+    pub fn calls(&mut self, status: &Status, now_ns: u64) -> Vec<Event> {
+        let mut calls: Vec<_> = status.in_flight.iter().collect();
         calls.sort_by_key(|(_, call)| call.enter_ns);
         let event = |(tid, call): &InFlightCall| {
             let call = self.assembler.in_flight(*tid, call, now_ns, self.decoder.host());
             self.decoder.call(call)
         };
-        calls.into_iter().take(SHOWN).map(event).collect()
+        let mut events: Vec<Event> = calls.into_iter().take(SHOWN).map(event).collect();
+        for (tid, begun) in status.controls.iter().take(SHOWN) {
+            let record = recording::running_control(*tid, begun, now_ns);
+            if let Assembled::Call(call) = self.assembler.record(&record, self.decoder.host()) {
+                events.push(self.decoder.call(call));
+            }
+        }
+        events.sort_by_key(|event| event.call.start_ns);
+        events
     }
 }

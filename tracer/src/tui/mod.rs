@@ -334,7 +334,7 @@ fn show<R>(
     let running = &*running;
     let beside = |model: &mut Model| {
         for status in statuses.try_iter() {
-            update(model, Msg::InFlight(inside.calls(&status.in_flight, monotonic_ns())));
+            update(model, Msg::InFlight(inside.calls(&status, monotonic_ns())));
             update(model, Msg::Status(status));
         }
         let notices = notices::NOTICES.take();

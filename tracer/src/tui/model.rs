@@ -270,8 +270,8 @@ impl Model {
                 self.picture.calls.get(lines.number(place)?)
             }
             View::InFlight => {
-                let tid = self.sheet.selected?;
-                self.in_flight.iter().find(|event| u64::from(event.call.tid) == tid)
+                let id = self.sheet.selected?;
+                self.in_flight.iter().find(|event| tables::running_id(event) == id)
             }
             _ => None,
         }

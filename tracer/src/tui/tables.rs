@@ -286,6 +286,11 @@ fn tree<'a>(tasks: &'a [Task], order: Order, context: &Context<'_>) -> Vec<(RowI
     sorted
 }
 
+/// What tells calls that are not over from each other: a thread may be inside of a control code and of a call for it.
+pub fn running_id(event: &Event) -> RowId {
+    RowId::from(event.call.tid) << 1 | RowId::from(event.call.control.is_some())
+}
+
 /// What a table shows.
 pub fn table(
     view: View,
@@ -308,7 +313,7 @@ pub fn table(
         sheet::build(&rows, columns, Some(order), place, size, context)
     }
     if view == View::InFlight {
-        let mut rows: Vec<_> = in_flight.iter().map(|event| (RowId::from(event.call.tid), event)).collect();
+        let mut rows: Vec<_> = in_flight.iter().map(|event| (running_id(event), event)).collect();
         sheet::sort(&mut rows, stream::IN_FLIGHT, order, context);
         return sheet::build(&rows, stream::IN_FLIGHT, Some(order), place, size, context);
     }

@@ -54,6 +54,7 @@ fn status(targets: Option<usize>, total: Counters) -> Status {
         accounts: Accounts { total, lost_per_cpu: Vec::new() },
         targets,
         in_flight: Vec::new(),
+        controls: Vec::new(),
         exit: None,
     }
 }

@@ -3,6 +3,7 @@
  *   windows.exe          sends some of each kind, successful and not
  *   windows.exe loop N   sends N private codes that carry their number
  *   windows.exe wait F   waits until there is a file F, then sends one code
+ *   windows.exe listen   sends a code that nobody answers
  */
 #include <windows.h>
 #include <winioctl.h>
@@ -188,6 +189,12 @@ int main(int argc, char **argv)
         printf("ready\n");
         while (GetFileAttributesA(argv[2]) == INVALID_FILE_ATTRIBUTES) Sleep(10);
         asked(drive, IOCTL_DISK_GET_DRIVE_GEOMETRY, sizeof(DISK_GEOMETRY));
+        return 0;
+    }
+    if (argc > 1 && !strcmp(argv[1], "listen")) {
+        HANDLE server = CreateNamedPipeA("\\\\.\\pipe\\listen", PIPE_ACCESS_DUPLEX, PIPE_TYPE_BYTE, 1, 64, 64, 0, NULL);
+        printf("ready\n");
+        ConnectNamedPipe(server, NULL);
         return 0;
     }
     volume();

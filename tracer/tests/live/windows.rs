@@ -262,6 +262,43 @@ fn running_programs_are_found() {
     assert_eq!(number(named, "/pid"), Some(child.id().into()));
 }
 
+/// What is not over when tracing ends is told, too.
+#[test]
+fn codes_without_end_are_told() {
+    if !have_root() {
+        return;
+    }
+    let wine = Wine::new();
+    let dir = tempfile::tempdir().expect("folder");
+    let (out, lines) = (dir.path().join("out"), dir.path().join("lines.txt"));
+    let mut tracer = wine.traced(&["-o", lines.to_str().expect("path")], &["listen"]);
+    let tracer = tracer.stdout(fs::File::create(&out).expect("file")).stderr(std::process::Stdio::piped());
+    let tracer = tracer.spawn().expect("spawn");
+    until("the program to start", || {
+        fs::read_to_string(&out).expect("output").contains("ready").then_some(())
+    });
+    // It is inside when it sleeps for its server's answer, as the kernel tells.
+    let inside = || {
+        let is_it = |pid: &String| {
+            let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let sleeps = fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|place| place != "0");
+            command.contains("windows.exe\0listen") && !command.contains("wine64") && sleeps
+        };
+        let all = fs::read_dir("/proc").expect("processes").flatten();
+        let mut pids = all.filter_map(|entry| entry.file_name().into_string().ok());
+        pids.find(is_it)
+    };
+    let program = until("the program to wait", inside);
+    let pid = nix::unistd::Pid::from_raw(tracer.id().cast_signed());
+    // The command's own end is nothing that it waits for then.
+    nix::sys::signal::kill(pid, nix::sys::signal::SIGHUP).expect("signal");
+    let output = finish(tracer);
+    let program = nix::unistd::Pid::from_raw(program.parse().expect("number"));
+    let _ = nix::sys::signal::kill(program, nix::sys::signal::SIGKILL);
+    let text = fs::read_to_string(&lines).expect("lines");
+    assert!(text.contains("FSCTL_PIPE_LISTEN, NULL, 0, NULL, 0) = ?"), "{text}\n{}", stderr(&output));
+}
+
 /// Nothing is attached to Wine when nobody asks for it.
 #[test]
 fn nothing_is_seen_without_the_option() {

@@ -10,7 +10,7 @@ const NEAREST: &[(&str, &str)] = &[
     ("·░▒▓", ".:+%"),
     ("▾▸●○", "v>*o"),
     ("↑↓←→", "^v<>"),
-    ("…µ×", "~ux"),
+    ("…µ×⊞", "~uxW"),
 ];
 
 /// Replaces every cell that is not ASCII.
