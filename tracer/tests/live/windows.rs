@@ -272,8 +272,10 @@ fn codes_without_end_are_told() {
     let dir = tempfile::tempdir().expect("folder");
     let (out, lines) = (dir.path().join("out"), dir.path().join("lines.txt"));
     let mut tracer = wine.traced(&["-o", lines.to_str().expect("path")], &["listen"]);
-    let tracer = tracer.stdout(fs::File::create(&out).expect("file")).stderr(std::process::Stdio::piped());
-    let tracer = tracer.spawn().expect("spawn");
+    let errors = dir.path().join("errors");
+    // No pipe: what outlives the tracer would keep it open.
+    let file = |path: &Path| fs::File::create(path).expect("file");
+    let mut tracer = tracer.stdout(file(&out)).stderr(file(&errors)).spawn().expect("spawn");
     until("the program to start", || {
         fs::read_to_string(&out).expect("output").contains("ready").then_some(())
     });
@@ -292,11 +294,15 @@ fn codes_without_end_are_told() {
     let pid = nix::unistd::Pid::from_raw(tracer.id().cast_signed());
     // The command's own end is nothing that it waits for then.
     nix::sys::signal::kill(pid, nix::sys::signal::SIGHUP).expect("signal");
-    let output = finish(tracer);
+    until("the tracer to end", || tracer.try_wait().expect("wait"));
     let program = nix::unistd::Pid::from_raw(program.parse().expect("number"));
     let _ = nix::sys::signal::kill(program, nix::sys::signal::SIGKILL);
     let text = fs::read_to_string(&lines).expect("lines");
-    assert!(text.contains("FSCTL_PIPE_LISTEN, NULL, 0, NULL, 0) = ?"), "{text}\n{}", stderr(&output));
+    assert!(
+        text.contains("FSCTL_PIPE_LISTEN, NULL, 0, NULL, 0) = ?"),
+        "{text}\n{}",
+        fs::read_to_string(&errors).expect("errors")
+    );
 }
 
 /// Nothing is attached to Wine when nobody asks for it.
