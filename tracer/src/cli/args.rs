@@ -266,6 +266,7 @@ Examples:
   ioctl-trace -a --filter 'driver == i915 && ret < 0 && dur > 1ms'
                                                only calls that match; `ioctl-trace fields` lists what there is
   ioctl-trace -o calls.jsonl -- ./app          one JSON object a call
+  ioctl-trace --windows -- wine app.exe        the control codes of a Windows program, and what they cause
   ioctl-trace record -o run.iotrace -- ./app   keep everything, to look at it later
   ioctl-trace replay run.iotrace -e '@drm' -c  without root, on any machine
   ioctl-trace diff a.iotrace b.iotrace         what does one run do that the other did not?
