@@ -20,9 +20,13 @@ fn main() -> Result<()> {
     let families = lines([table("overlay/families.tsv")?, table("data/vendor-families.tsv")?]);
     write("requests", &requests(&families)?)?;
     write("families", &rules(&families)?)?;
-    for name in ["aliases", "blocks", "subcommands", "windows", "windows-devices", "windows-status"] {
+    let generated = ["aliases", "blocks", "subcommands"];
+    let windows =
+        ["", "-devices", "-status", "-types", "-sets", "-subcommands"].map(|table| format!("windows{table}"));
+    for name in generated.into_iter().chain(windows.iter().map(String::as_str)) {
         write(name, &lines([table(&format!("data/{name}.tsv"))?]))?;
     }
+    write("windows-fields", &lines([table("overlay/windows-fields.tsv")?]))?;
     for name in ["types", "sets", "fields"] {
         let own = table(&format!("data/{name}.tsv"))?;
         write(name, &lines([own, table(&format!("data/vendor-{name}.tsv"))?]))?;

@@ -62,6 +62,9 @@ impl Arch {
         Self::Loongarch64,
     ];
 
+    /// Those of programs of Windows.
+    pub const WINDOWS: [Self; 2] = [Self::Win64, Self::Win32];
+
     /// The architecture that this program was built for; x86-64 where it is none of these.
     #[must_use]
     pub const fn native() -> Self {
@@ -158,7 +161,7 @@ impl Arch {
     }
 
     /// How many there are, those of Windows among them.
-    pub(crate) const COUNT: usize = Self::ALL.len() + 2;
+    pub(crate) const COUNT: usize = Self::ALL.len() + Self::WINDOWS.len();
 
     /// The place in [`Arch::ALL`]; those of Windows come behind it.
     pub(crate) const fn index(self) -> usize {

@@ -31,6 +31,9 @@ pub enum Fact {
     Tail(Cow<'static, str>),
     /// It holds the place where the contents of this field begin, in bytes from the beginning of the value.
     Start(Cow<'static, str>),
+    /// It holds the place of a value of this type, or of several where the type ends in `[]`, in bytes from the beginning
+    /// of this other field; without one, from that of the buffer, and 0 stands for none.
+    Offset(Cow<'static, str>, Option<Cow<'static, str>>),
     /// It holds the number of a request, whose size is the number of bytes of this field.
     Ioc(Cow<'static, str>),
     /// It holds the distance to the next element of the row, in bytes from the beginning of this one; 0 in the last.
@@ -158,6 +161,10 @@ impl Fact {
             "bytes" => Self::Bytes(detail, factor),
             "tail" => Self::Tail(detail),
             "start" => Self::Start(detail),
+            "offset" => match detail.split_once(" from ") {
+                Some((ty, base)) => Self::Offset(ty.to_owned().into(), Some(base.to_owned().into())),
+                None => Self::Offset(detail, None),
+            },
             "ioc" => Self::Ioc(detail),
             "as" => Self::As(detail),
             "after" => Self::After(detail),

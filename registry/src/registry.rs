@@ -13,7 +13,7 @@ use crate::{
     parse,
     request::{Made, Request, Text},
     set::Set,
-    tables,
+    tables::{self, System},
     types::{Layout, TypeError, Types, plain_name},
     windows,
 };
@@ -41,6 +41,7 @@ pub struct Registry {
     blocks: Vec<Block>,
     rules: Vec<Rule>,
     more: More,
+    system: System,
     types: OnceLock<Types>,
     facts: OnceLock<Facts>,
     plans: Plans,
@@ -62,6 +63,8 @@ pub(crate) struct More {
     pub types: Vec<(String, String)>,
     pub sets: Vec<MoreSet>,
     pub facts: Vec<MoreFact>,
+    /// The same for Windows.
+    pub windows: Option<Box<Self>>,
 }
 
 impl Registry {
@@ -80,11 +83,15 @@ impl Registry {
     pub(crate) fn with(more: More) -> Self {
         let texts = [&tables::REQUESTS, &tables::ALIASES, &tables::BLOCKS, &tables::FAMILIES]
             .map(tables::Table::text);
-        Self::from_tables(texts, more)
+        Self::from_tables(System::Linux, texts, more)
     }
 
-    fn from_tables([requests, aliases, blocks, families]: [&'static str; 4], mut more: More) -> Self {
-        let mut skipped = 0;
+    fn from_tables(
+        system: System,
+        [requests, aliases, blocks, families]: [&'static str; 4],
+        mut more: More,
+    ) -> Self {
+        let (mut skipped, windows) = (0, more.windows.take());
         let rule = |line| {
             let [family, devices] = parse::columns(line)?;
             Rule::new(family.into(), devices.into()).ok()
@@ -116,6 +123,7 @@ impl Registry {
             blocks,
             rules,
             more,
+            system,
             types: OnceLock::new(),
             facts: OnceLock::new(),
             plans: Plans::default(),
@@ -123,6 +131,9 @@ impl Registry {
             skipped,
         };
         registry.index(aliases);
+        if let Some(more) = windows {
+            registry.windows = Box::new(Self::of_windows(*more)).into();
+        }
         registry
     }
 
@@ -141,10 +152,15 @@ impl Registry {
     /// ```
     #[must_use]
     pub fn windows(&self) -> &Self {
-        self.windows.get_or_init(|| {
-            let requests = windows::Codes::builtin().codes().map(Request::of_code).collect();
-            Box::new(Self::from_tables([""; 4], More { requests, ..More::default() }))
-        })
+        if self.system == System::Windows {
+            return self;
+        }
+        self.windows.get_or_init(|| Box::new(Self::of_windows(More::default())))
+    }
+
+    pub(crate) fn of_windows(mut more: More) -> Self {
+        more.requests.extend(windows::Codes::builtin().codes().map(Request::of_code));
+        Self::from_tables(System::Windows, [""; 4], more)
     }
 
     /// This one and that of control codes, for whoever looks for a name wherever it is from.
@@ -163,7 +179,7 @@ impl Registry {
     /// A registry of tables for tests: requests as the build leaves them, types, then sets, fields and sub-commands.
     #[cfg(test)]
     pub(crate) fn of_tests(requests: &'static str, types: &'static str, facts: [&'static str; 3]) -> Self {
-        let registry = Self::from_tables([requests, "", "", ""], More::default());
+        let registry = Self::from_tables(System::Linux, [requests, "", "", ""], More::default());
         let mut skipped = registry.skipped;
         let types = registry.types.set(Types::new(types, &[], &mut skipped));
         let facts = registry.facts.set(Facts::new(facts, (&[], &[]), &mut skipped));
@@ -421,7 +437,7 @@ impl Registry {
     }
 
     pub(crate) fn types(&self) -> &Types {
-        self.types.get_or_init(|| Types::new(tables::TYPES.text(), &self.more.types, &mut 0))
+        self.types.get_or_init(|| Types::new(self.system.types(), &self.more.types, &mut 0))
     }
 
     pub(crate) fn plans(&self) -> &Plans {
@@ -429,10 +445,8 @@ impl Registry {
     }
 
     pub(crate) fn known_facts(&self) -> &Facts {
-        self.facts.get_or_init(|| {
-            let texts = [&tables::SETS, &tables::FIELDS, &tables::SUBCOMMANDS].map(tables::Table::text);
-            Facts::new(texts, (&self.more.sets, &self.more.facts), &mut 0)
-        })
+        self.facts
+            .get_or_init(|| Facts::new(self.system.facts(), (&self.more.sets, &self.more.facts), &mut 0))
     }
 
     /// The layout of a type on an architecture: a named one, such as `struct winsize`, or an expression of C without
@@ -518,17 +532,14 @@ impl Registry {
     #[must_use]
     pub fn unreadable(&self) -> BTreeMap<&'static str, usize> {
         let (mut types, mut facts) = (0, 0);
-        let table = Types::new(tables::TYPES.text(), &[], &mut types);
-        let texts = [&tables::SETS, &tables::FIELDS, &tables::SUBCOMMANDS].map(tables::Table::text);
-        Facts::new(texts, (&[], &[]), &mut facts);
-        facts += self.sets().iter().map(Set::mistakes).sum::<usize>();
+        for registry in [self, self.windows()] {
+            let table = Types::new(registry.system.types(), &[], &mut types);
+            types += table.malformed();
+            Facts::new(registry.system.facts(), (&[], &[]), &mut facts);
+            facts += registry.sets().iter().map(Set::mistakes).sum::<usize>();
+        }
         let windows = windows::Codes::builtin().skipped;
-        BTreeMap::from([
-            ("requests", self.skipped),
-            ("types", types + table.malformed()),
-            ("facts", facts),
-            ("windows", windows),
-        ])
+        BTreeMap::from([("requests", self.skipped), ("types", types), ("facts", facts), ("windows", windows)])
     }
 }
 

@@ -48,4 +48,32 @@ tables! {
     WINDOWS = "windows",
     WINDOWS_DEVICES = "windows-devices",
     WINDOWS_STATUS = "windows-status",
+    WINDOWS_TYPES = "windows-types",
+    WINDOWS_SETS = "windows-sets",
+    WINDOWS_FIELDS = "windows-fields",
+    WINDOWS_SUBCOMMANDS = "windows-subcommands",
+}
+
+/// Where the meaning of arguments is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum System {
+    Linux,
+    Windows,
+}
+
+impl System {
+    pub fn types(self) -> &'static str {
+        match self {
+            Self::Linux => TYPES.text(),
+            Self::Windows => WINDOWS_TYPES.text(),
+        }
+    }
+
+    /// Sets, facts about fields, sub-commands.
+    pub fn facts(self) -> [&'static str; 3] {
+        match self {
+            Self::Linux => [SETS.text(), FIELDS.text(), SUBCOMMANDS.text()],
+            Self::Windows => [WINDOWS_SETS.text(), WINDOWS_FIELDS.text(), WINDOWS_SUBCOMMANDS.text()],
+        }
+    }
 }

@@ -73,6 +73,44 @@ pub enum Kind {
     Socket,
 }
 
+/// One of the two buffers of a call of `DeviceIoControl`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// What the program hands over.
+    Input,
+    /// What it gets back; with [`Method::InDirect`] it hands that over, too.
+    Output,
+}
+
+/// A buffer, as far as it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Buffer<'b> {
+    /// The first of its bytes.
+    pub bytes: &'b [u8],
+    /// How many it has: those that the program states, or after the call those that were returned.
+    pub size: u64,
+}
+
+/// Both buffers of a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Buffers<'b> {
+    /// What the program hands over.
+    pub input: Buffer<'b>,
+    /// What it gets back.
+    pub output: Buffer<'b>,
+}
+
+impl<'b> Buffers<'b> {
+    /// One of them.
+    #[must_use]
+    pub const fn of(&self, side: Side) -> Buffer<'b> {
+        match side {
+            Side::Input => self.input,
+            Side::Output => self.output,
+        }
+    }
+}
+
 impl Access {
     const ALL: [Self; 4] = [Self::Any, Self::Read, Self::Write, Self::ReadWrite];
 

@@ -75,7 +75,7 @@ impl Serialize for Tree<'_> {
             Value::Port(port) => to.serialize_u16(*port),
             Value::Ipv4(address) => to.collect_str(address),
             Value::Ipv6(address) => to.collect_str(address),
-            Value::Mac(_) | Value::Uuid(_) => to.collect_str(self.0),
+            Value::Mac(_) | Value::Uuid(_) | Value::Guid(_) => to.collect_str(self.0),
             Value::Text { bytes, .. } => to.serialize_str(&String::from_utf8_lossy(bytes)),
             Value::Kernel(version) => {
                 to.collect_str(&format_args!("{}.{}.{}", version >> 16, version >> 8 & 0xff, version & 0xff))

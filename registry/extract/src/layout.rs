@@ -2,7 +2,7 @@
 //! deviates from it.
 
 use crate::{
-    dwarf::scalar_size,
+    dwarf::{scalar_align, scalar_size},
     model::{Aggregate, Field, Name, Type},
 };
 
@@ -74,12 +74,15 @@ pub fn nested(ty: &Type) -> Option<&Aggregate> {
 /// Size and alignment of a type by the rule.
 #[must_use]
 pub fn extent(ty: &Type, form: Option<&Form>, machine: &Machine) -> Option<(u64, u64)> {
-    let scalar = |size: u64| (size, size.min(machine.max_align));
+    let scalar = |name| {
+        let align = scalar_align(name, machine.pointer, machine.max_align);
+        Some((scalar_size(name, machine.pointer), align))
+    };
     match ty {
         Type::Void => None,
-        Type::Scalar(name) => Some(scalar(scalar_size(name, machine.pointer))),
-        Type::Enum(values) => Some(scalar(scalar_size(values.scalar, machine.pointer))),
-        Type::Pointer(_) => Some(scalar(machine.pointer)),
+        Type::Scalar(name) => scalar(name),
+        Type::Enum(values) => scalar(values.scalar),
+        Type::Pointer(_) => Some((machine.pointer, machine.pointer.min(machine.max_align))),
         Type::Named(name) => (machine.named)(name),
         Type::Array(element, count) => {
             let (size, align) = extent(element, form, machine)?;

@@ -1,9 +1,12 @@
 //! Any text is a type or a mistake that is told, a layout can be written and decodes any bytes, and so does every
-//! request's argument from any memory.
+//! request's argument from any memory, and every buffer of a control code.
 //! `cd registry && cargo +nightly fuzz run layouts`
 #![no_main]
 
-use ioctl_registry::{Arch, Memory, Named, Registry, Style, Value, When};
+use ioctl_registry::{
+    Arch, Memory, Named, Registry, Style, Value, When,
+    windows::{Buffer, Buffers, Side},
+};
 use libfuzzer_sys::fuzz_target;
 
 /// Answers every address with bytes that depend on it.
@@ -38,6 +41,16 @@ fuzz_target!(|input: (u8, u16, u64, &str, &[u8])| {
         let exchange = Value::exchange(handed, back);
         for value in [exchange.left, exchange.right].into_iter().flatten() {
             let _ = value.display(&Style { limit: 3, ..Style::default() }).to_string();
+        }
+    }
+    if let Some(request) = registry.windows().requests().nth(usize::from(place)).map(Named::plain) {
+        let arch = Arch::WINDOWS[usize::from(arch.is_big_endian())];
+        let (input, output) = bytes.split_at(bytes.len() / 2);
+        let input = Buffer { bytes: input, size: arg };
+        let buffers = Buffers { input, output: Buffer { bytes: output, size: u64::MAX } };
+        for side in [Side::Input, Side::Output] {
+            let value = registry.control_buffer(Some(&request), arch, side, &buffers);
+            let _ = value.map(|value| value.display(&Style { limit: 3, ..Style::default() }).to_string());
         }
     }
 });

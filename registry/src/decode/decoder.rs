@@ -40,6 +40,8 @@ pub struct Decoder<'m> {
     pub(super) arg: u64,
     /// The family of the socket that the call is made on, if it is one.
     pub(super) domain: Option<u32>,
+    /// Something in the buffer has said where another part of it lies.
+    pub(super) referred: bool,
     /// Bytes that the kernel filled of what the argument points to, if the call returned that.
     filled: Option<u64>,
 }
@@ -56,6 +58,7 @@ impl<'m> Decoder<'m> {
             came_back: false,
             arg: 0,
             domain: None,
+            referred: false,
             filled: None,
         }
     }
@@ -210,7 +213,8 @@ impl<'m> Decoder<'m> {
             if length.is_none() && (plan.layout.is_open_text() || plan.known.kind == Kind::Text) {
                 let view = self.read(address, MAX_TEXT);
                 self.charge(view.bytes);
-                return (!view.bytes.is_empty()).then(|| scalar::text(view.bytes, true, true, false));
+                let text = if element.size == 2 { scalar::wide_text } else { scalar::text };
+                return (!view.bytes.is_empty()).then(|| text(view.bytes, true, true, false));
             }
             let count = length.unwrap_or(1);
             let view = self.read(address, count.saturating_mul(element.size));
@@ -287,6 +291,32 @@ impl<'m> Decoder<'m> {
         }
     }
 
+    /// What lies at a place within the buffer.
+    fn referred_to(&mut self, place: u64, ty: &Arc<str>, arch: Arch, orders: &[Order<'_>]) -> Value {
+        let plain = Value::Integer(place.into());
+        let base = orders.iter().find_map(|order| match order.says {
+            Word::Base(base) if order.is_here() => Some(base),
+            _ => None,
+        });
+        let said = orders.iter().find_map(|order| match order.says {
+            Word::Says(Says::Pointee(ty), _) if order.is_here() => Some(ty),
+            _ => None,
+        });
+        let Some(plan) = self.planner.named(said.unwrap_or(ty), arch) else { return plain };
+        let Some(at) = base.unwrap_or(0).checked_add(place).filter(|at| *at > 0 && self.depth < MAX_DEPTH)
+        else {
+            return plain;
+        };
+        let measures = |order: &&Order<'_>| matches!(order.says, Word::Length { .. }) && order.is_here();
+        let inner: Orders<'_> = orders.iter().filter(measures).copied().collect();
+        self.depth += 1;
+        let value = self.place(at, &plan, &inner);
+        self.depth -= 1;
+        let Some(value) = value else { return plain };
+        self.referred = true;
+        Value::Pointee { address: at, value: Box::new(value) }
+    }
+
     /// The type behind an address that only a sub-command leads through: what C says, or words.
     fn led(
         &self,
@@ -355,7 +385,9 @@ impl<'m> Decoder<'m> {
             },
             (Shape::Array(_, length), _) => self.array(plan, *length, view, orders),
             (Shape::Record(record), Content::Record(inner)) => {
-                let view = if inner.open { view } else { view.take(layout.size) };
+                let grows = |order: &Order<'_>| matches!(order.says, Word::Length { grows: true, .. });
+                let open = inner.open || orders.iter().any(grows);
+                let view = if open { view } else { view.take(layout.size) };
                 match self.record(record, inner, layout, view, orders) {
                     Value::Record(members) if plan.known.kind == Kind::Fraction && members.len() == 2 => {
                         Value::Fraction(members)
@@ -390,6 +422,9 @@ impl<'m> Decoder<'m> {
     /// What some bits mean.
     fn number(&mut self, plan: &Plan, raw: u128, width: u64, orders: &[Order<'_>]) -> Value {
         let Plan { known, layout, .. } = plan;
+        if let Some(ty) = &known.offset {
+            return self.referred_to(truncated(raw), ty, layout.arch, orders);
+        }
         let leads = |order: &Order<'_>| {
             order.is_behind() || (order.is_here() && matches!(order.says, Word::Says(Says::Pointee(_), _)))
         };
@@ -420,7 +455,8 @@ impl<'m> Decoder<'m> {
         view: View<'_>,
         orders: &[Order<'_>],
     ) -> Value {
-        if plan.lengths.is_empty() && plan.tags.is_empty() && plan.starts.is_empty() {
+        if plan.lengths.is_empty() && plan.tags.is_empty() && plan.starts.is_empty() && plan.bases.is_empty()
+        {
             return self.members(record, plan, layout, view, orders);
         }
         let mut all = Orders::from_slice(orders);
@@ -436,9 +472,14 @@ impl<'m> Decoder<'m> {
                 all.push(Order { path: &start.to, behind: &[], says: Word::Skip(bytes), default: false });
             }
         }
+        for base in &plan.bases {
+            let says = Word::Base(view.at.unwrap_or(0).saturating_add(base.offset));
+            all.push(Order { path: &base.of, behind: &[], says, default: false });
+        }
         self.select(&plan.tags, view, &mut all);
         // What this type measures is not that of another one in its place.
-        let measures = |order: &&Order<'_>| matches!(order.says, Word::Length { .. } | Word::Skip(_));
+        let measures =
+            |order: &&Order<'_>| matches!(order.says, Word::Length { .. } | Word::Skip(_) | Word::Base(_));
         let own = all.iter().skip(orders.len()).filter(|order| !measures(order));
         let here: Orders<'_> = orders.iter().chain(own).copied().collect();
         match self.retyped(layout, view, &here) {

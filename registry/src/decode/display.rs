@@ -123,7 +123,7 @@ impl fmt::Display for Styled<'_> {
             Value::Port(port) => write!(out, "htons({port})"),
             Value::Ipv4(address) => write!(out, "inet_addr(\"{address}\")"),
             Value::Ipv6(address) => write!(out, "inet_pton(AF_INET6, \"{address}\")"),
-            Value::Mac(_) | Value::Uuid(_) => write!(out, "{}", Named(self.value)),
+            Value::Mac(_) | Value::Uuid(_) | Value::Guid(_) => write!(out, "{}", Named(self.value)),
             Value::Tone { period, duration } => tone(out, *period, *duration, style.xlat),
             Value::Char(byte) => character(out, *byte),
             Value::Fraction(members) => {
@@ -331,6 +331,15 @@ impl fmt::Display for Named<'_> {
                 for (place, byte) in bytes.iter().enumerate() {
                     write!(out, "{}{byte:02x}", if place == 0 { "" } else { ":" })?;
                 }
+            }
+            Value::Guid([a, b, c, d, e, f, g, h, rest @ ..]) => {
+                let [first, second, third] =
+                    [[*d, *c, *b, *a], [0, 0, *f, *e], [0, 0, *h, *g]].map(u32::from_be_bytes);
+                write!(out, "{{{first:08x}-{second:04x}-{third:04x}-")?;
+                for (place, byte) in rest.iter().enumerate() {
+                    write!(out, "{}{byte:02x}", if place == 2 { "-" } else { "" })?;
+                }
+                out.write_char('}')?;
             }
             Value::Uuid(bytes) => {
                 for (place, byte) in bytes.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! Bytes of an argument into values: byte order, bitfields, unions, flags, texts, arrays as long as the data, and what
 //! lies behind addresses.
 
+mod buffer;
 mod change;
 mod decoder;
 mod display;

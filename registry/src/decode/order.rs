@@ -32,6 +32,8 @@ pub enum Word<'d> {
     Length { length: u64, in_bytes: bool, grows: bool },
     /// Its contents begin so many bytes behind its place.
     Skip(u64),
+    /// The place that it states is counted from here.
+    Base(u64),
     /// It is a constant of this name.
     Name(&'d Name),
     /// What a sub-command says of it, and how that travels.

@@ -49,6 +49,8 @@ pub struct Known {
     pub prefix: Option<Name>,
     pub pointee: Option<Pointee>,
     pub of: Option<Arc<str>>,
+    /// What lies at the place within the buffer that it states.
+    pub offset: Option<Arc<str>>,
     /// Place of the set whose values are the numbers of its bits.
     pub bitmap: Option<usize>,
     /// Place of the set of the names that its elements' places have.
@@ -126,6 +128,8 @@ pub struct RecordPlan {
     pub open: bool,
     /// Where the contents of fields begin that do not begin at their place.
     pub starts: Vec<Start>,
+    /// Fields that state places, and the offset that these are counted from.
+    pub bases: Vec<Base>,
     /// What tells how far away the next element of a row is.
     pub next: Option<Next>,
     leads_on: bool,
@@ -181,6 +185,7 @@ impl Number {
         let known = &own.plan.known;
         if field.bits.is_some()
             || known.pointee.is_some()
+            || known.offset.is_some()
             || known.kind.is_address()
             || known.out
             || known.given
@@ -276,6 +281,14 @@ pub struct Start {
     pub from: Spot,
     pub to: Vec<Step>,
     /// Where that field lies.
+    pub offset: u64,
+}
+
+/// What the places that a field states are counted from.
+#[derive(Debug, Clone)]
+pub struct Base {
+    pub of: Vec<Step>,
+    /// Bytes from the beginning of the record.
     pub offset: u64,
 }
 
@@ -387,6 +400,16 @@ impl<'r> Planner<'r> {
         self.plans.roots.get((request, arg), arch, make)
     }
 
+    /// The plan of a buffer of a control code, `@in` or `@out`, with what its values say of the other one.
+    pub fn side(&self, request: &str, side: &str, ty: &str, arch: Arch) -> Option<Arc<Root>> {
+        let make = || {
+            let layout = self.types.layout(ty, arch).ok()?;
+            let plan = self.value(&layout, self.facts.of_field(request, side), &[]);
+            Some(Root { plan, tags: tag::of(self, request, &layout), measured: false })
+        };
+        self.plans.roots.get((request, side), arch, make)
+    }
+
     /// What is known of the result of a request, if anything is.
     pub fn result(&self, request: &str, arch: Arch) -> Option<Arc<Known>> {
         let make = || {
@@ -424,6 +447,7 @@ impl<'r> Planner<'r> {
                 Fact::Bitmap(set) => known.bitmap = self.facts.set_place(set, arch),
                 Fact::Index(set) => known.index = self.facts.set_place(set, arch),
                 Fact::Of(ty) => known.of = Some((&**ty).into()),
+                Fact::Offset(ty, _) => known.offset = Some((&**ty).into()),
                 Fact::Fourcc => known.kind = Kind::Fourcc,
                 Fact::Fd => known.kind = Kind::Fd,
                 Fact::Dev => known.kind = Kind::Dev,
@@ -457,7 +481,7 @@ impl<'r> Planner<'r> {
     /// What a type or a request says of the fields within.
     fn scope(&self, name: &str) -> Scope<'r> {
         let facts: Vec<_> = self.facts.of_type(name).filter(|(field, _)| !is_whole(field)).collect();
-        let (mut lengths, mut starts) = (Vec::new(), Vec::new());
+        let (mut lengths, mut starts, mut bases) = (Vec::new(), Vec::new(), Vec::new());
         for (field, facts) in &facts {
             for fact in *facts {
                 let (to, in_bytes, factor, unit) = match fact {
@@ -465,14 +489,19 @@ impl<'r> Planner<'r> {
                     Fact::Bytes(to, factor) => (&**to, true, *factor, Unit::Plain),
                     Fact::Tail(to) | Fact::Start(to) => (&**to, true, 1, Unit::Whole),
                     Fact::Ioc(to) => (&**to, true, 1, Unit::Ioc),
+                    Fact::Offset(_, Some(to)) => (&**to, true, 1, Unit::Plain),
                     _ => continue,
                 };
                 let (path, from, to) = common(field, to);
                 let measure = Measure { path, from, to, in_bytes, factor, unit };
-                if matches!(fact, Fact::Start(_)) { starts.push(measure) } else { lengths.push(measure) }
+                match fact {
+                    Fact::Start(_) => starts.push(measure),
+                    Fact::Offset(..) => bases.push(measure),
+                    _ => lengths.push(measure),
+                }
             }
         }
-        Scope { facts, lengths, starts }
+        Scope { facts, lengths, starts, bases }
     }
 
     /// The scope of a type by its own name and, of several that share one, by the plain name.
@@ -519,6 +548,7 @@ impl<'r> Planner<'r> {
                 tags: vec![],
                 open: false,
                 starts: vec![],
+                bases: vec![],
                 next: None,
                 leads_on: false,
                 spoken_for: false,
@@ -571,12 +601,16 @@ impl<'r> Planner<'r> {
             Some(Start { from: Spot::of(&from), to: steps(start.to)?, offset: to.offset })
         });
         let starts = starts.collect();
+        let here = scopes.iter().flat_map(|scope| &scope.bases).filter(|base| base.path.is_empty());
+        let bases = here
+            .filter_map(|base| Some(Base { of: steps(base.from)?, offset: layout.place(base.to)?.offset }));
+        let bases = bases.collect();
         let next = next(layout, &scopes);
         let open = is_open(layout, &lengths) || next.is_some();
         let tags = if layout.name.is_empty() { Vec::new() } else { tag::of_type(self, layout) };
         let leads_on = fields.iter().any(|field| field.plan.leads_on) || tags.iter().any(Tag::leads_on);
         let spoken_for = record.is_union && fields.iter().any(|field| field.shown.is_some());
-        RecordPlan { fields, parts, lengths, tags, open, starts, next, leads_on, spoken_for }
+        RecordPlan { fields, parts, lengths, tags, open, starts, bases, next, leads_on, spoken_for }
     }
 }
 
@@ -635,6 +669,7 @@ fn is_open(layout: &Layout, lengths: &[Length]) -> bool {
     match &last.layout.shape {
         Shape::Array(_, None) => true,
         Shape::Array(..) => lengths.iter().any(|length| length.grows),
-        _ => is_open(&last.layout, &[]),
+        // What it measures may lie in the last field.
+        _ => lengths.iter().any(|length| length.grows) || is_open(&last.layout, &[]),
     }
 }

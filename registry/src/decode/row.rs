@@ -43,6 +43,17 @@ impl Decoder<'_> {
             let members = items.into_iter().enumerate().map(|(at, value)| Member::new(place(at), value));
             return Value::Indexed { members: members.collect(), cut };
         }
+        if let Shape::Scalar(scalar) = &element.layout.shape
+            && scalar.kind() == ScalarKind::Wide
+        {
+            let wanted = length.map(|length| length.saturating_mul(size));
+            let whole = wanted.map_or(view, |wanted| view.take(wanted));
+            let cut = wanted.is_some_and(|wanted| (whole.bytes.len() as u64) < wanted);
+            self.charge(whole.bytes);
+            let measured = orders.iter().any(|order| order.is_here());
+            let fixed = matches!(plan.layout.shape, Shape::Array(_, Some(_))) && !measured;
+            return scalar::wide_text(whole.bytes, cut, plan.known.kind == Kind::Text, fixed);
+        }
         if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
             let known = &plan.known;
             let whole = length.map_or(view, |length| view.take(length));

@@ -27,6 +27,8 @@ pub fn number(
         }
         ScalarKind::Float => return Value::Float(f64::from_bits(truncated(raw))),
         ScalarKind::Bool => return Value::Bool(raw != 0),
+        ScalarKind::Guid => return Value::Guid(raw.to_le_bytes()),
+        ScalarKind::Wide if raw < 0x80 => return Value::Char(truncated(raw) as u8),
         _ => {}
     }
     let low = truncated(raw);
@@ -132,6 +134,20 @@ pub fn bitmap(set: &Set, bytes: &[u8], cut: bool) -> Value {
 /// Whether its most significant byte comes first.
 pub fn is_big_endian(known: &Known, scalar: Scalar, arch: crate::Arch) -> bool {
     known.big_endian || known.kind == Kind::Port || scalar.is_big_endian(arch)
+}
+
+/// The same in UTF-16. What is no character there becomes U+FFFD.
+pub fn wide_text(bytes: &[u8], cut: bool, known: bool, fixed: bool) -> Value {
+    let (units, odd) = bytes.as_chunks::<2>();
+    let units: Vec<u16> = units.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
+    let end = units.iter().position(|unit| *unit == 0);
+    let all = units.as_slice();
+    let (text, behind) = all.split_at_checked(end.unwrap_or(all.len())).unwrap_or((all, &[]));
+    let whole = !known && behind.iter().any(|unit| *unit != 0);
+    let shown = if whole { all } else { text };
+    let cut = (cut || !odd.is_empty()) && (whole || end.is_none());
+    let bytes = String::from_utf16_lossy(shown).into_bytes();
+    Value::Text { bytes, cut, fixed, full: false }
 }
 
 /// Text ends with its first NUL. A field that is not known to be text keeps what lies behind that, unless it is nothing.

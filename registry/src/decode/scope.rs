@@ -19,6 +19,8 @@ pub struct Scope<'f> {
     pub lengths: Vec<Measure<'f>>,
     /// What says where the contents of a field begin.
     pub starts: Vec<Measure<'f>>,
+    /// What the places that a field states are counted from.
+    pub bases: Vec<Measure<'f>>,
 }
 
 /// `from` measures `to`; both are within `path`.
@@ -34,7 +36,7 @@ pub struct Measure<'f> {
 
 impl<'f> Scope<'f> {
     pub fn is_empty(&self) -> bool {
-        self.facts.is_empty() && self.lengths.is_empty() && self.starts.is_empty()
+        self.facts.is_empty() && self.lengths.is_empty() && self.starts.is_empty() && self.bases.is_empty()
     }
 
     /// What it says of a member.
@@ -50,8 +52,13 @@ impl<'f> Scope<'f> {
             let path = if measure.path == name { "" } else { inner(measure.path)? };
             Some(Measure { path, ..*measure })
         };
-        let lengths = self.lengths.iter().filter_map(length).collect();
-        Self { facts, lengths, starts: self.starts.iter().filter_map(length).collect() }
+        let within = |measures: &[Measure<'f>]| measures.iter().filter_map(length).collect();
+        Self {
+            facts,
+            lengths: within(&self.lengths),
+            starts: within(&self.starts),
+            bases: within(&self.bases),
+        }
     }
 }
 
@@ -117,6 +124,7 @@ fn is_padding(name: &str) -> bool {
             | "padding"
             | "filler"
             | "spare"
+            | "Reserved"
     )
 }
 

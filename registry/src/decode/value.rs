@@ -107,7 +107,9 @@ pub enum Value {
     Mac([u8; 6]),
     /// A UUID.
     Uuid([u8; 16]),
-    /// Text, as bytes.
+    /// A GUID of Windows, as it lies in memory.
+    Guid([u8; 16]),
+    /// Text, as bytes; that of UTF-16 as UTF-8.
     Text {
         /// Up to the NUL, if there is one.
         bytes: Vec<u8>,
@@ -217,7 +219,7 @@ impl Value {
             Self::Ipv4(value) => value.is_unspecified(),
             Self::Ipv6(value) => value.is_unspecified(),
             Self::Mac(bytes) => bytes.iter().all(|byte| *byte == 0),
-            Self::Uuid(bytes) => bytes.iter().all(|byte| *byte == 0),
+            Self::Uuid(bytes) | Self::Guid(bytes) => bytes.iter().all(|byte| *byte == 0),
             Self::Text { bytes, .. }
             | Self::Bytes { bytes, .. }
             | Self::Bitmap { bytes, .. }

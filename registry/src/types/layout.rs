@@ -122,7 +122,7 @@ impl Rule<'_> {
         match ty {
             Type::Scalar(scalar) => {
                 let size = scalar.size(self.arch);
-                made(size, self.arch.scalar_align(size), Shape::Scalar(*scalar), 0)
+                made(size, scalar.align(self.arch), Shape::Scalar(*scalar), 0)
             }
             Type::Named(other) => (self.named)(other, self.arch, self.deeper()?.depth),
             Type::Pointer(to) => {
@@ -146,7 +146,7 @@ impl Rule<'_> {
                 let constants =
                     constants.iter().map(|(name, value)| (name.as_str().into(), *value)).collect();
                 let shape = Shape::Enumeration(Enumeration { scalar: *scalar, constants });
-                made(size, self.arch.scalar_align(size), shape, 0)
+                made(size, scalar.align(self.arch), shape, 0)
             }
             Type::Opaque => Err(TypeError::Opaque(super::plain_name(name).to_owned())),
         }
@@ -243,7 +243,7 @@ impl Layout {
     /// Whether a bitfield may have this type.
     fn is_integer(&self) -> bool {
         match &self.shape {
-            Shape::Scalar(scalar) => scalar.kind() != ScalarKind::Float,
+            Shape::Scalar(scalar) => !matches!(scalar.kind(), ScalarKind::Float | ScalarKind::Guid),
             Shape::Enumeration(_) => true,
             _ => false,
         }
@@ -253,7 +253,7 @@ impl Layout {
     #[must_use]
     pub fn is_open_text(&self) -> bool {
         let Shape::Array(element, None) = &self.shape else { return false };
-        matches!(&element.shape, Shape::Scalar(scalar) if scalar.kind() == ScalarKind::Char)
+        matches!(&element.shape, Shape::Scalar(scalar) if scalar.kind().is_text())
     }
 
     /// The name as headers have it, or what it is for a type without one.

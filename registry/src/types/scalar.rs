@@ -15,6 +15,17 @@ pub enum ScalarKind {
     Bool,
     /// A byte of text.
     Char,
+    /// 16 bits of text, UTF-16.
+    Wide,
+    /// A GUID of Windows, whose first three parts are numbers.
+    Guid,
+}
+
+impl ScalarKind {
+    /// Whether several of them are a text.
+    pub(crate) const fn is_text(self) -> bool {
+        matches!(self, Self::Char | Self::Wide)
+    }
 }
 
 /// Which byte comes first.
@@ -24,6 +35,11 @@ enum Order {
     Big,
     Little,
 }
+
+/// In the place of a size: that of a `long`.
+const LONG: u8 = 0;
+/// That of a pointer.
+const WORD: u8 = u8::MAX;
 
 /// A scalar type.
 ///
@@ -39,7 +55,7 @@ enum Order {
 pub struct Scalar {
     name: &'static str,
     kind: ScalarKind,
-    /// Bytes; 0 stands for a pointer's size.
+    /// Bytes, or [`LONG`] or [`WORD`].
     size: u8,
     order: Order,
 }
@@ -64,7 +80,20 @@ impl Scalar {
     /// Size in bytes.
     #[must_use]
     pub const fn size(self, arch: Arch) -> u64 {
-        if self.size == 0 { arch.pointer_size() } else { self.size as u64 }
+        match self.size {
+            LONG if arch.is_windows() => 4,
+            LONG | WORD => arch.pointer_size(),
+            size => size as u64,
+        }
+    }
+
+    /// Alignment in bytes.
+    pub(super) const fn align(self, arch: Arch) -> u64 {
+        match self.kind {
+            // It is a struct whose first member has four bytes.
+            ScalarKind::Guid => 4,
+            _ => arch.scalar_align(self.size(arch)),
+        }
     }
 
     /// Whether its most significant byte comes first.
@@ -104,9 +133,9 @@ impl Scalar {
 /// The words that [`Scalar::of_words`] understands.
 pub(super) const WORDS: [&str; 6] = ["unsigned", "signed", "char", "short", "int", "long"];
 
-const SCALARS: [Scalar; 22] = {
+const SCALARS: [Scalar; 27] = {
     use Order::{Big, Little, Native};
-    use ScalarKind::{Bool, Char, Float, Signed, Unsigned};
+    use ScalarKind::{Bool, Char, Float, Guid, Signed, Unsigned, Wide};
     [
         Scalar::new("u8", Unsigned, 1, Native),
         Scalar::new("s8", Signed, 1, Native),
@@ -122,8 +151,13 @@ const SCALARS: [Scalar; 22] = {
         Scalar::new("f64", Float, 8, Native),
         Scalar::new("bool", Bool, 1, Native),
         Scalar::new("char", Char, 1, Native),
-        Scalar::new("long", Signed, 0, Native),
-        Scalar::new("ulong", Unsigned, 0, Native),
+        Scalar::new("long", Signed, LONG, Native),
+        Scalar::new("ulong", Unsigned, LONG, Native),
+        Scalar::new("sptr", Signed, WORD, Native),
+        Scalar::new("uptr", Unsigned, WORD, Native),
+        Scalar::new("bool32", Bool, 4, Native),
+        Scalar::new("char16", Wide, 2, Native),
+        Scalar::new("guid", Guid, 16, Native),
         Scalar::new("be16", Unsigned, 2, Big),
         Scalar::new("be32", Unsigned, 4, Big),
         Scalar::new("be64", Unsigned, 8, Big),

@@ -30,6 +30,24 @@
 //! devices = ["handler:acme_reset"]             # instead of the vendor's
 //! size = 4                                     # of the argument on x86_64, if only that is known, or as a check
 //! ```
+//!
+//! With `os = "windows"` a file adds control codes of Windows: then a request has a `code` or a `number`, and the types of
+//! the two buffers of `DeviceIoControl`. A file is of one system.
+//!
+//! ```toml
+//! [vendor]
+//! name = "acme"
+//! os = "windows"
+//!
+//! [types]
+//! ACME_STATUS = "struct{ULONG State;HANDLE Owner;WCHAR Name[32];}"
+//!
+//! [[request]]
+//! name = "IOCTL_ACME_GET_STATUS"
+//! code = "CTL_CODE(0x8000, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)"
+//! input = "void"                               # no such buffer; left out if not known
+//! output = "ACME_STATUS"
+//! ```
 
 mod read;
 mod render;
@@ -42,9 +60,10 @@ use crate::{
     facts::{Fact, MoreFact},
     family::Rule,
     registry::{More, Registry},
-    request::{Made, Request},
+    request::{Control, Made, Request},
     set::Set,
     types::TypeError,
+    windows::{Codes, ControlCode},
 };
 use read::{Lines, read};
 
@@ -62,7 +81,7 @@ use read::{Lines, read};
 /// assert_eq!(mistakes[0].to_string(),
 ///     "acme.toml:1: `name` is missing; add it to [vendor]");
 /// assert_eq!(mistakes[1].to_string(),
-///     "acme.toml:2: unknown key `nom`; known here are `name`, `source`, `devices`");
+///     "acme.toml:2: unknown key `nom`; known here are `name`, `source`, `os`, `devices`");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VendorFile {
@@ -70,6 +89,8 @@ pub struct VendorFile {
     pub name: String,
     /// Where the facts are from; may be empty.
     pub source: String,
+    /// Its requests are control codes of Windows.
+    pub windows: bool,
     /// The devices that the requests are addressed to; may be empty.
     pub devices: Vec<String>,
     /// Names and definitions of types.
@@ -94,7 +115,7 @@ pub struct VendorSet {
 }
 
 /// A request of a vendor file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VendorRequest {
     /// Its name.
     pub name: String,
@@ -108,6 +129,10 @@ pub struct VendorRequest {
     pub devices: Vec<String>,
     /// Size of the argument on x86-64, in bytes.
     pub size: Option<u64>,
+    /// Of a control code, the type of its input buffer, or `void`.
+    pub input: Option<String>,
+    /// Of a control code, the type of its output buffer, or `void`.
+    pub output: Option<String>,
 }
 
 /// The number of a vendor's request.
@@ -117,6 +142,14 @@ pub enum VendorNumber {
     Plain(u32),
     /// A call of an `_IO*` macro, evaluated for each.
     Ioc(String),
+    /// A call of `CTL_CODE`.
+    Code(String),
+}
+
+impl Default for VendorNumber {
+    fn default() -> Self {
+        Self::Plain(0)
+    }
 }
 
 /// A mistake in a vendor file.
@@ -196,13 +229,16 @@ impl Registry {
                 Err(found) => mistakes.extend(found),
             }
         }
-        let mut more = More::default();
+        let [mut linux, mut windows] = [More::default(), More::default()];
         for (label, file, lines) in &files {
+            let more = if file.windows { &mut windows } else { &mut linux };
             // A file's types are its own until they are known to be right, but later files may use earlier ones'.
             let types = more.types.iter().chain(&file.types).cloned().collect();
-            let staging = Self::with(More { types, ..More::default() });
-            let mut check = Check { registry: &staging, file, lines, label, mistakes: Vec::new() };
-            let found = check.file(&more);
+            let own = More { types, ..More::default() };
+            let staging = if file.windows { Self::of_windows(own) } else { Self::with(own) };
+            let builtin = if file.windows { Self::builtin().windows() } else { Self::builtin() };
+            let mut check = Check { registry: &staging, builtin, file, lines, label, mistakes: Vec::new() };
+            let found = check.file(more);
             if check.mistakes.is_empty() {
                 more.append(found);
             } else {
@@ -210,7 +246,8 @@ impl Registry {
                 mistakes.append(&mut check.mistakes);
             }
         }
-        (Self::with(more), mistakes)
+        let windows = (!windows.is_empty()).then(|| Box::new(windows));
+        (Self::with(More { windows, ..linux }), mistakes)
     }
 }
 
@@ -226,6 +263,10 @@ fn text_of(path: &Path) -> std::io::Result<String> {
 }
 
 impl More {
+    fn is_empty(&self) -> bool {
+        self.requests.is_empty() && self.types.is_empty()
+    }
+
     fn append(&mut self, mut other: Self) {
         let rules = self.rules.len();
         for request in &mut other.requests {
@@ -243,6 +284,8 @@ impl More {
 struct Check<'a> {
     /// Knows the file's types.
     registry: &'a Registry,
+    /// Knows those of the system alone.
+    builtin: &'a Registry,
     file: &'a VendorFile,
     lines: &'a Lines,
     label: &'a str,
@@ -314,10 +357,25 @@ impl Check<'_> {
             };
             return Some((ty, path, fact));
         }
-        if Arch::ALL.iter().all(|arch| Registry::builtin().set(set, *arch).is_none()) {
+        if self.arches().iter().all(|arch| self.builtin.set(set, *arch).is_none()) {
             self.mistake(line, format!("no set is named `{set}`; define it as [sets.{set}]"));
         }
         Some((ty, path, fact))
+    }
+
+    /// The architectures of the file's system.
+    const fn arches(&self) -> &'static [Arch] {
+        if self.file.windows { &Arch::WINDOWS } else { &Arch::ALL }
+    }
+
+    /// Whether a type is known on each of them; one that is only declared is.
+    fn layout(&self, ty: &str) -> Result<(), TypeError> {
+        // Those of Linux may lack a type that others have.
+        let arches = if self.file.windows { self.arches() } else { &[Arch::X86_64] };
+        arches.iter().try_for_each(|arch| match self.registry.layout(ty, *arch) {
+            Err(TypeError::Opaque(_)) => Ok(()),
+            other => other.map(|_| ()),
+        })
     }
 
     fn rule(&mut self, devices: &[String], line: usize) -> Option<Rule> {
@@ -332,7 +390,7 @@ impl Check<'_> {
     }
 
     fn types(&mut self, before: &More) {
-        let builtin = Registry::builtin().types();
+        let builtin = self.builtin.types();
         for ((name, definition), line) in self.file.types.iter().zip(&self.lines.types) {
             let earlier = before.types.iter().find(|(other, _)| other == name);
             if builtin.contradicts(name, definition) || earlier.is_some_and(|(_, other)| other != definition)
@@ -344,9 +402,7 @@ impl Check<'_> {
                         self.file.name
                     ),
                 );
-            } else if let Err(error) = self.registry.layout(name, Arch::X86_64)
-                && !matches!(error, TypeError::Opaque(_))
-            {
+            } else if let Err(error) = self.layout(name) {
                 self.mistake(*line, format!("`{name}`: {error}; correct its definition"));
             }
         }
@@ -354,6 +410,9 @@ impl Check<'_> {
 
     /// The row of a request.
     fn request(&mut self, request: &VendorRequest, line: usize) -> Option<Request> {
+        if self.file.windows {
+            return self.code(request, line);
+        }
         let (number, made, dir) = self.number(request, line)?;
         let arg = request.arg.clone().or_else(|| pointee(&request.number)).or_else(|| {
             // Of the type only the size is known.
@@ -379,11 +438,56 @@ impl Check<'_> {
         })
     }
 
+    /// The row of a control code.
+    fn code(&mut self, request: &VendorRequest, line: usize) -> Option<Request> {
+        let code = match &request.number {
+            VendorNumber::Plain(number) => ControlCode(*number),
+            VendorNumber::Ioc(text) | VendorNumber::Code(text) => match Codes::builtin().parse(text) {
+                Ok(code) => code,
+                Err(error) => {
+                    self.mistake(line, format!("`{}`: {error}; correct `code`", request.name));
+                    return None;
+                }
+            },
+        };
+        let mut buffer = |ty: &Option<String>, key: &str| match ty.as_deref() {
+            None => Some(String::new()),
+            Some("void") => Some("-".to_owned()),
+            Some(ty) => match self.layout(ty) {
+                Ok(()) => Some(ty.to_owned()),
+                Err(error) => {
+                    let what = format!(
+                        "`{}`: {error}; correct `{key}`, or define the type under [types]",
+                        request.name
+                    );
+                    self.mistake(line, what);
+                    None
+                }
+            },
+        };
+        let (input, output) = (buffer(&request.input, "input"), buffer(&request.output, "output"));
+        let control = Control { input: input?.into(), output: output?.into(), kind: code.kind() };
+        Some(Request {
+            name: request.name.clone().into(),
+            made: Made::Plain,
+            number: format!("{:#x}", code.0).into(),
+            dir: None,
+            arg: "".into(),
+            header: self.file.source.clone().into(),
+            seen: "".into(),
+            source: "vendor".into(),
+            family: self.file.name.clone().into(),
+            rule: None,
+            parameters: None,
+            control: Some(Box::new(control)),
+        })
+    }
+
     /// The number as the tables have it, how it is made, and its direction.
     fn number(&mut self, request: &VendorRequest, line: usize) -> Option<(String, Made, Option<Direction>)> {
         let text = match &request.number {
             VendorNumber::Plain(number) => return Some((format!("{number:#x}"), Made::Plain, None)),
-            VendorNumber::Ioc(text) => text,
+            VendorNumber::Ioc(text) | VendorNumber::Code(text) => text,
         };
         let made = text
             .split_once('(')

@@ -75,12 +75,13 @@ impl Reader<'_> {
         (file.sets, lines.sets) = self.sets(table.get("sets"));
         (file.fields, lines.fields) = self.pairs(table.get("fields"), "[fields]");
         let requests = table.get("request");
+        let windows = file.windows;
         match requests.map(|value| (value, value.get_ref().as_array())) {
             Some((_, Some(array))) => {
                 for value in array.iter() {
                     let line = self.line(value.span().start);
                     let Some(table) = self.table(value, "[[request]]") else { continue };
-                    if let Some(request) = self.request(table, value.span().start) {
+                    if let Some(request) = self.request(table, value.span().start, windows) {
                         file.requests.push(request);
                         lines.requests.push(line);
                     }
@@ -98,7 +99,19 @@ impl Reader<'_> {
     }
 
     fn vendor(&mut self, table: &DeTable<'_>, at: usize, file: &mut VendorFile) {
-        self.known_keys(table, &["name", "source", "devices"]);
+        match self.string(table, "os").as_deref() {
+            None | Some("linux") => {}
+            Some("windows") => file.windows = true,
+            Some(other) => {
+                let at = table.get("os").map_or(at, |value| value.span().start);
+                self.mistake(at, format!("`{other}` is no system; write linux or windows"));
+            }
+        }
+        if file.windows {
+            self.known_keys(table, &["name", "source", "os"]);
+        } else {
+            self.known_keys(table, &["name", "source", "os", "devices"]);
+        }
         match self.string(table, "name") {
             Some(name) if is_word(&name) => file.name = name,
             Some(name) => {
@@ -111,8 +124,14 @@ impl Reader<'_> {
         file.devices = self.strings(table, "devices");
     }
 
-    fn request(&mut self, table: &DeTable<'_>, at: usize) -> Option<VendorRequest> {
-        self.known_keys(table, &["name", "number", "ioc", "arg", "dir", "devices", "size"]);
+    fn request(&mut self, table: &DeTable<'_>, at: usize, windows: bool) -> Option<VendorRequest> {
+        let (macro_key, example) = if windows {
+            self.known_keys(table, &["name", "number", "code", "input", "output"]);
+            ("code", "CTL_CODE(0x8000, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)")
+        } else {
+            self.known_keys(table, &["name", "number", "ioc", "arg", "dir", "devices", "size"]);
+            ("ioc", "_IOWR('F', 1, struct x)")
+        };
         let name = self.string(table, "name");
         match &name {
             Some(name) if !is_word(name) => {
@@ -123,7 +142,7 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        let number = match (table.get("number"), table.get("ioc")) {
+        let number = match (table.get("number"), table.get(macro_key)) {
             (Some(value), None) => {
                 let number = self.integer(value, "number").map(u32::try_from);
                 if let Some(Err(_)) = number {
@@ -131,15 +150,21 @@ impl Reader<'_> {
                 }
                 number.and_then(Result::ok).map(VendorNumber::Plain)
             }
-            (None, Some(_)) => self.string(table, "ioc").map(VendorNumber::Ioc),
+            (None, Some(_)) => self.string(table, macro_key).map(if windows {
+                VendorNumber::Code
+            } else {
+                VendorNumber::Ioc
+            }),
             (Some(value), Some(_)) => {
-                self.mistake(value.span().start, "both `number` and `ioc` are given; remove one".to_owned());
+                let what = format!("both `number` and `{macro_key}` are given; remove one");
+                self.mistake(value.span().start, what);
                 None
             }
             (None, None) => {
-                let what =
-                    "`number` or `ioc` is missing; add `number = 0x…` or `ioc = \"_IOWR('F', 1, struct x)\"`";
-                self.mistake(at, what.to_owned());
+                let what = format!(
+                    "`number` or `{macro_key}` is missing; add `number = 0x…` or `{macro_key} = \"{example}\"`"
+                );
+                self.mistake(at, what);
                 None
             }
         };
@@ -152,7 +177,8 @@ impl Reader<'_> {
         });
         let (arg, devices) = (self.string(table, "arg"), self.strings(table, "devices"));
         let size = table.get("size").and_then(|value| self.integer(value, "size"));
-        Some(VendorRequest { name: name?, number: number?, arg, dir, devices, size })
+        let (input, output) = (self.string(table, "input"), self.string(table, "output"));
+        Some(VendorRequest { name: name?, number: number?, arg, dir, devices, size, input, output })
     }
 
     fn known_keys(&mut self, table: &DeTable<'_>, known: &[&str]) {

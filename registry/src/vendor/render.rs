@@ -20,6 +20,9 @@ impl VendorFile {
         if !self.source.is_empty() {
             pair(&mut text, "source", &quoted(&self.source));
         }
+        if self.windows {
+            pair(&mut text, "os", &quoted("windows"));
+        }
         devices(&mut text, &self.devices);
         for (name, pairs) in [("types", &self.types), ("fields", &self.fields)] {
             if !pairs.is_empty() {
@@ -40,6 +43,12 @@ impl VendorFile {
             match &request.number {
                 VendorNumber::Plain(number) => pair(&mut text, "number", &format!("{number:#x}")),
                 VendorNumber::Ioc(ioc) => pair(&mut text, "ioc", &quoted(ioc)),
+                VendorNumber::Code(code) => pair(&mut text, "code", &quoted(code)),
+            }
+            for (key, ty) in [("input", &request.input), ("output", &request.output)] {
+                if let Some(ty) = ty {
+                    pair(&mut text, key, &quoted(ty));
+                }
             }
             if let Some(arg) = &request.arg {
                 pair(&mut text, "arg", &quoted(arg));

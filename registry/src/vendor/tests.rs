@@ -110,7 +110,7 @@ ioc = \"x\"
         [
             "a.toml:1: `a b` is no name; use letters, digits, `-`, `_` and `.`",
             "a.toml:3: `devices` is of type string; write a list of texts, such as [\"char:240\"]",
-            "a.toml:4: unknown key `colour`; known here are `name`, `source`, `devices`",
+            "a.toml:4: unknown key `colour`; known here are `name`, `source`, `os`, `devices`",
             "a.toml:8: `number` has more than 32 bits; correct it",
             "a.toml:10: `name` is missing; add it to this [[request]]",
             "a.toml:10: `sideways` is no direction; write none, read, write or read-write",

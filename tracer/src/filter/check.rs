@@ -300,7 +300,7 @@ fn any_text(value: &Value, passes: &mut dyn FnMut(&[u8]) -> bool) -> bool {
         Value::Device { major, minor } => passes(format!("{major}:{minor}").as_bytes()),
         Value::Ipv4(address) => passes(address.to_string().as_bytes()),
         Value::Ipv6(address) => passes(address.to_string().as_bytes()),
-        Value::Mac(_) | Value::Uuid(_) => passes(value.to_string().as_bytes()),
+        Value::Mac(_) | Value::Uuid(_) | Value::Guid(_) => passes(value.to_string().as_bytes()),
         _ => false,
     }
 }

@@ -199,7 +199,7 @@ fn request(
             (VendorNumber::Ioc(format!("{}({letter}, {:#x}, {})", made.as_str(), parts.nr, parts.size)), ty)
         }
     };
-    VendorRequest { name: candidate.name.clone(), number, arg, dir: None, devices: Vec::new(), size: None }
+    VendorRequest { name: candidate.name.clone(), number, arg, ..VendorRequest::default() }
 }
 
 /// Whether the file loads and yields the numbers that the compiler has computed.

@@ -36,6 +36,12 @@ pub static ALL: [Arch; COUNT] = [
     arch("loongarch64", "loongarch64-linux-gnu", "loongarch", "loongarch-linux-gnu", 8, false),
 ];
 
+/// Programs of Windows, which have tables of their own.
+pub static WINDOWS: [Arch; 2] = [
+    arch("win64", "x86_64-windows-gnu", "", "", 8, false),
+    arch("win32", "i686-windows-gnu", "", "", 4, false),
+];
+
 const fn arch(
     name: &'static str,
     triple: &'static str,
@@ -92,10 +98,15 @@ impl Arch {
 
 /// The names of architectures by index, joined by commas; empty for all of them.
 pub fn list(indices: &[usize]) -> String {
-    if indices.len() == COUNT {
+    list_of(&ALL, indices)
+}
+
+/// The same of some architectures.
+pub fn list_of(arches: &[Arch], indices: &[usize]) -> String {
+    if indices.len() == arches.len() {
         return String::new();
     }
-    let names = ALL.iter().enumerate().filter(|(index, _)| indices.contains(index));
+    let names = arches.iter().enumerate().filter(|(index, _)| indices.contains(index));
     names.map(|(_, arch)| arch.name).collect::<Vec<_>>().join(",")
 }
 

@@ -153,11 +153,11 @@ impl Compiler {
         Self::with(inputs, arguments, vec![inputs.source.clone()])
     }
 
-    /// Prepares the compiler for Windows' headers below `root`, to expand their macros.
-    pub fn windows(inputs: &Inputs, root: &Path) -> Result<Self> {
+    /// Prepares the compiler for Windows' headers below `root`.
+    pub fn windows(inputs: &Inputs, root: &Path, arch: &'static Arch) -> Result<Self> {
         let mut arguments: Vec<OsString> = [
             "-target",
-            "x86_64-windows-gnu",
+            arch.triple,
             "-nostdinc",
             "-w",
             "-D_WIN32_WINNT=0x0A00",

@@ -80,6 +80,11 @@ pub fn expressions(compiler: &Compiler, unit: &str, expressions: &[String]) -> R
     Ok((0..expressions.len()).map(|place| values.get(&name(place)).copied()).collect())
 }
 
+/// The object file of a table of those lines that compile; the others are taken out.
+pub fn object(compiler: &Compiler, unit: &str, lines: &mut Vec<Line>) -> Result<Vec<u8>> {
+    compile(compiler, unit, lines).map(|(object, _)| object)
+}
+
 /// Compiles the lines; those that do not compile are taken out and returned.
 fn compile(compiler: &Compiler, unit: &str, lines: &mut Vec<Line>) -> Result<(Vec<u8>, Vec<Lost>)> {
     let mut lost = Vec::new();

@@ -521,12 +521,28 @@ pub fn subcommands(
     values: &Values,
     problems: &mut Problems,
 ) -> Result<Vec<Vec<String>>> {
+    let table = overlay::rows(&registry.join("overlay/subcommands.tsv"))?;
+    let mut rows = selected(table, types, |name| requests.contains_key(name), values, problems);
+    for [request, ty, dir] in overlay::rows::<3>(&registry.join("overlay/members.tsv"))? {
+        problems.check(check_target(&ty, types), || format!("overlay/members.tsv: {request}"));
+        let none = String::new();
+        rows.push(vec![request, none.clone(), none.clone(), none, ty, dir]);
+    }
+    Ok(rows)
+}
+
+/// What values select: rows of `subcommands.tsv` from those by hand.
+pub fn selected(
+    table: Vec<[String; 6]>,
+    types: &Types,
+    is_request: impl Fn(&str) -> bool,
+    values: &Values,
+    problems: &mut Problems,
+) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    for [request, selector, name, ty, dir, header] in
-        overlay::rows::<6>(&registry.join("overlay/subcommands.tsv"))?
-    {
-        let place = || format!("overlay/subcommands.tsv: {request} {name}");
-        let about = requests.contains_key(&request) || types.knows(&request);
+    for [request, selector, name, ty, dir, header] in table {
+        let place = || format!("sub-commands by hand: {request} {name}");
+        let about = is_request(&request) || types.knows(&request);
         problems.check(if about { Ok(()) } else { Err(anyhow!("no such request or type")) }, place);
         problems.check(check_target(&ty, types), place);
         if name == "*" {
@@ -544,12 +560,7 @@ pub fn subcommands(
             rows.push(vec![request.clone(), selector.clone(), name, value, spell(&ty), dir.clone()]);
         }
     }
-    for [request, ty, dir] in overlay::rows::<3>(&registry.join("overlay/members.tsv"))? {
-        problems.check(check_target(&ty, types), || format!("overlay/members.tsv: {request}"));
-        let none = String::new();
-        rows.push(vec![request, none.clone(), none.clone(), none, ty, dir]);
-    }
-    Ok(rows)
+    rows
 }
 
 /// The type that a sub-command selects, behind a member or a pointer if it says so: `T`, `.member`, `.member->T`,

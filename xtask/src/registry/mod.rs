@@ -26,6 +26,7 @@ mod shipped;
 mod status;
 mod types;
 mod windows;
+mod windows_types;
 
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,9 @@ pub struct RegistryArgs {
     /// Write nothing; fail when the committed data differs from what would be written
     #[arg(long)]
     check: bool,
+    /// Only the tables of Windows
+    #[arg(long)]
+    windows: bool,
     /// Accept tables that are smaller than the committed ones
     #[arg(long)]
     allow_shrink: bool,
@@ -66,16 +70,25 @@ pub fn run(args: &RegistryArgs) -> Result<()> {
     let registry = root.join("registry");
     let overlay = Overlay::read(&registry.join("overlay"))?;
     let inputs = Inputs::fetch(&root.join("target/registry-inputs"), &overlay)?;
-    let found = extract::extract(&inputs, &overlay)?;
-    output::print_counts(&found);
-    gate::sizes(&found.rows, &overlay)?;
-    let mut files = tables(&registry, &found)?;
-    files.push(("blocks.tsv", blocks::render(&inputs.block_table, &registry.join("overlay"))?));
-    files.extend(shipped::render(&registry)?);
-    files.extend(windows::render(&inputs, &registry.join("overlay"))?);
+    let mut files = windows::render(&inputs, &registry.join("overlay"))?;
+    files.extend(windows_types::render(&inputs, &registry.join("overlay"))?);
     files.push(status::render(&inputs)?);
+    if !args.windows {
+        files.extend(linux(&inputs, &overlay, &registry)?);
+    }
     let data = args.output.clone().unwrap_or_else(|| registry.join("data"));
     if args.check { output::check(&data, &files) } else { output::write(&data, &files, args.allow_shrink) }
+}
+
+/// The tables of Linux, and those that come with vendor files.
+fn linux(inputs: &Inputs, overlay: &Overlay, registry: &Path) -> Result<Vec<(&'static str, String)>> {
+    let found = extract::extract(inputs, overlay)?;
+    output::print_counts(&found);
+    gate::sizes(&found.rows, overlay)?;
+    let mut files = tables(registry, &found)?;
+    files.push(("blocks.tsv", blocks::render(&inputs.block_table, &registry.join("overlay"))?));
+    files.extend(shipped::render(registry)?);
+    Ok(files)
 }
 
 /// The tables of Linux: what the headers yield, and what is known beside them.
@@ -85,7 +98,7 @@ fn tables(registry: &Path, found: &Extracted) -> Result<Vec<(&'static str, Strin
     let types = Types::new(&rows)?;
     let values = Values::new(found.constants.all(), &overlay::rows(&registry.join("overlay/constants.tsv"))?);
     let mut problems = Problems::default();
-    let mut sets = Sets::read(&registry.join("overlay"), &values, &mut problems)?;
+    let mut sets = Sets::read(&registry.join("overlay/sets.tsv"), &values, &mut problems)?;
     let mut arguments = Arguments::read(registry, &types, &mut problems)?;
     let requests = output::requests(found, &mut arguments, &types);
     arguments.check_used(&mut problems);

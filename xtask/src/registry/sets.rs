@@ -171,9 +171,9 @@ impl Sets {
     /// # Errors
     ///
     /// When a set selects nothing.
-    pub fn read(overlay: &std::path::Path, values: &Values, problems: &mut Problems) -> Result<Self> {
+    pub fn read(table: &std::path::Path, values: &Values, problems: &mut Problems) -> Result<Self> {
         let mut sets = Self::default();
-        for [name, kind, header, globs] in overlay::rows::<4>(&overlay.join("sets.tsv"))? {
+        for [name, kind, header, globs] in overlay::rows::<4>(table)? {
             ensure!(
                 ["flags", "enum", "bits"].contains(&kind.as_str()),
                 "overlay/sets.tsv: {name}: `{kind}` is no kind"

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ioctl_registry::{
     Arch, Arg, Encoding, Registry,
     vendor::{VendorFile, VendorNumber, VendorRequest},
@@ -96,6 +96,9 @@ fn row(loaded: &Registry, request: &VendorRequest, label: &str, text: &str) -> R
         VendorNumber::Ioc(call) => {
             let number = loaded.number(call, Arch::X86_64).with_context(|| format!("{label}: {call}"))?;
             (call.split('(').next().unwrap_or_default().trim(), number)
+        }
+        VendorNumber::Code(_) => {
+            bail!("{label}: {}: control codes of Windows come from its headers", request.name)
         }
     };
     let mut column = format!("{number:#x}");

@@ -17,7 +17,7 @@ use ioctl_registry_extract::{
 };
 
 use super::{
-    arch::{self, ALL, COUNT},
+    arch::{self, ALL, Arch},
     overlay::Overlay,
 };
 
@@ -25,23 +25,30 @@ use super::{
 pub struct Flavour {
     /// What marks names of this flavour where they differ from the newest kernel's; empty for that one.
     pub suffix: &'static str,
-    columns: [Definitions; COUNT],
+    arches: &'static [Arch],
+    columns: Vec<Definitions>,
     solved: RefCell<HashMap<Name, Rc<Solved>>>,
 }
 
 /// A type's definition on each architecture that has it, with the form its text takes there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Solved {
-    forms: [Option<Form>; COUNT],
-    extents: [Option<(u64, u64)>; COUNT],
+    forms: Vec<Option<Form>>,
+    extents: Vec<Option<(u64, u64)>>,
     /// The text with names as headers have them, which tells whether two definitions are the same.
-    texts: [Option<String>; COUNT],
+    texts: Vec<Option<String>>,
 }
 
 impl Flavour {
     /// A flavour without types.
     pub fn new(suffix: &'static str) -> Self {
-        Self { suffix, columns: Default::default(), solved: RefCell::default() }
+        Self::of(suffix, &ALL)
+    }
+
+    /// The same for some architectures.
+    pub fn of(suffix: &'static str, arches: &'static [Arch]) -> Self {
+        let columns = arches.iter().map(|_| Definitions::new()).collect();
+        Self { suffix, arches, columns, solved: RefCell::default() }
     }
 
     /// Adds what one header yields on an architecture; `header` decides where several have the same type.
@@ -76,7 +83,7 @@ impl Flavour {
 
     /// The architectures that have a name, with its definition.
     fn definitions<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = (usize, &'a Definition)> {
-        (0..COUNT).filter_map(|arch| Some((arch, self.get(arch, name)?)))
+        (0..self.arches.len()).filter_map(|arch| Some((arch, self.get(arch, name)?)))
     }
 
     /// The types that tables by hand name; of several, the one that programs include first.
@@ -130,7 +137,9 @@ impl Flavour {
         if let Some(solved) = self.solved.borrow().get(name) {
             return Rc::clone(solved);
         }
-        let mut solved = Solved::default();
+        let count = self.arches.len();
+        let mut solved =
+            Solved { forms: vec![None; count], extents: vec![None; count], texts: vec![None; count] };
         let mut candidates: Vec<Form> = Vec::new();
         for (arch, definition) in self.definitions(name) {
             if let Definition::Aggregate(aggregate) = definition
@@ -162,7 +171,7 @@ impl Flavour {
         }
         let mut groups: Vec<(String, Vec<(usize, Form)>)> = by_text.into_iter().collect();
         groups.sort_by_key(|(text, arches)| {
-            let first = arches.first().map_or(COUNT, |(arch, _)| *arch);
+            let first = arches.first().map_or(count, |(arch, _)| *arch);
             (std::cmp::Reverse(arches.len()), first, text.len())
         });
         for (text, arches) in groups {
@@ -193,7 +202,7 @@ impl Flavour {
             }
             Definition::Enum(values) => {
                 let size = scalar_size(values.scalar, 8);
-                Some((size, size.min(ALL.get(arch)?.max_align())))
+                Some((size, size.min(self.arches.get(arch)?.max_align())))
             }
             Definition::Opaque => None,
         }
@@ -202,7 +211,7 @@ impl Flavour {
     /// Does something that needs an architecture's sizes of named types.
     pub fn on<T>(&self, arch: usize, act: impl FnOnce(&Machine) -> T) -> T {
         let named = |name: &Name| self.solve(name).extents.get(arch).copied().flatten();
-        let arch = ALL.get(arch).unwrap_or(&ALL[0]);
+        let arch = self.arches.get(arch).unwrap_or(&ALL[0]);
         act(&Machine { pointer: arch.pointer, max_align: arch.max_align(), named: &named })
     }
 
@@ -360,7 +369,7 @@ impl Table {
                     ensure!(
                         text.is_some() || matches!(definition, Definition::Opaque),
                         "{key} on {}: no text gives the compiler's layout",
-                        ALL.get(arch).map_or("?", |arch| arch.name)
+                        flavour.arches.get(arch).map_or("?", |arch| arch.name)
                     );
                     row.insert(arch, text.unwrap_or_else(|| "opaque".to_owned()));
                 }
@@ -376,6 +385,11 @@ impl Table {
 
     /// The rows: name, architectures, definition.
     pub fn rows(&self) -> Vec<[String; 3]> {
+        self.rows_of(&ALL)
+    }
+
+    /// The rows of a table of some architectures.
+    pub fn rows_of(&self, known: &[Arch]) -> Vec<[String; 3]> {
         let mut rows = Vec::new();
         for (name, texts) in &self.rows {
             let mut groups: Vec<(&String, Vec<usize>)> = Vec::new();
@@ -386,7 +400,7 @@ impl Table {
                 }
             }
             for (text, arches) in groups {
-                rows.push([name.clone(), arch::list(&arches), text.clone()]);
+                rows.push([name.clone(), arch::list_of(known, &arches), text.clone()]);
             }
         }
         rows.sort();

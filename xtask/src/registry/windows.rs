@@ -14,8 +14,10 @@ use anyhow::{Context, Result, bail};
 
 use ioctl_registry_extract::macros::{self, Definition};
 
-use super::{compiler::Compiler, evaluate, files_below, inputs::Inputs, overlay};
+use super::{arch::WINDOWS, compiler::Compiler, evaluate, files_below, inputs::Inputs, overlay};
 
+/// Where the headers are.
+pub const ROOT: &str = "lib/libc/include/any-windows-any";
 /// Left in place of a control code, so that it can be told from other macros.
 const MARKER: &str = "__MARK_CTL_CODE";
 /// What the marker and the types in casts mean when the values are computed.
@@ -51,8 +53,8 @@ struct Tables {
 ///
 /// When the compiler fails on a header with every prelude, or the overlay names a code that no header has.
 pub fn render(inputs: &Inputs, overlay: &Path) -> Result<Vec<(&'static str, String)>> {
-    let root = inputs.zig.join("lib/libc/include/any-windows-any");
-    let compiler = Compiler::windows(inputs, &root)?;
+    let root = inputs.zig.join(ROOT);
+    let compiler = Compiler::windows(inputs, &root, &WINDOWS[0])?;
     let mut tables = Tables::default();
     let mut headers: Vec<String> = Vec::new();
     for path in files_below(&root, "h")? {
@@ -166,7 +168,7 @@ fn evaluated(
 }
 
 /// Input type, output type and kind of codes, by hand.
-fn argument_types(overlay: &Path) -> Result<BTreeMap<String, [String; 3]>> {
+pub fn argument_types(overlay: &Path) -> Result<BTreeMap<String, [String; 3]>> {
     let path = overlay.join("windows.tsv");
     let rows = overlay::rows(&path).context("the Windows overlay")?;
     Ok(rows.into_iter().map(|[name, input, output, kind]| (name, [input, output, kind])).collect())

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use gimli::{AttributeValue, EndianSlice, RunTimeEndian, SectionId, constants as dw};
-use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
+use object::{BinaryFormat, Object, ObjectSection, ObjectSymbol, RelocationTarget};
 
 use crate::ObjectError;
 
@@ -51,6 +51,7 @@ pub struct Sections<'a> {
     lines: &'a [u8],
     endian: RunTimeEndian,
     pointer: u64,
+    windows: bool,
 }
 
 impl<'a> Sections<'a> {
@@ -68,6 +69,7 @@ impl<'a> Sections<'a> {
             lines: data(".debug_line")?,
             endian: if file.is_little_endian() { RunTimeEndian::Little } else { RunTimeEndian::Big },
             pointer: if file.is_64() { 8 } else { 4 },
+            windows: file.format() == BinaryFormat::Coff,
         })
     }
 }
@@ -105,6 +107,8 @@ pub struct Entries<'a> {
     pub pointer: u64,
     /// Whether the least significant byte comes first.
     pub is_little_endian: bool,
+    /// Whether the compiler's target is Windows.
+    pub is_windows: bool,
 }
 
 impl<'a> Entries<'a> {
@@ -129,6 +133,7 @@ impl<'a> Entries<'a> {
             files: files(&dwarf, &unit)?,
             pointer: sections.pointer,
             is_little_endian: sections.endian == RunTimeEndian::Little,
+            is_windows: sections.windows,
         };
         let mut raw = unit.entries_raw(None)?;
         let mut parents: Vec<usize> = Vec::new();

@@ -3,7 +3,7 @@
 mod entries;
 mod scalars;
 
-pub use scalars::size as scalar_size;
+pub use scalars::{align as scalar_align, size as scalar_size};
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use gimli::constants as dw;
 use self::entries::{Entries, Entry, Sections};
 use crate::{
     ObjectError,
-    model::{Aggregate, Definition, Definitions, Enum, Field, Name, Type},
+    model::{Aggregate, Definition, Definitions, Enum, Field, Name, Scalar, Type},
 };
 
 /// Variables of this prefix are pointers to the types that were asked for.
@@ -107,7 +107,7 @@ impl Reader<'_> {
         let Some(offset) = self.plain(offset).map(|entry| entry.offset) else { return Type::Void };
         let Some(entry) = entries.at(offset) else { return Type::Void };
         match entry.tag {
-            dw::DW_TAG_base_type => Type::Scalar(scalars::base(entry.name, entry.size.unwrap_or(1))),
+            dw::DW_TAG_base_type => Type::Scalar(self.base(entry)),
             dw::DW_TAG_typedef => self.convert_typedef(entry),
             dw::DW_TAG_pointer_type => Type::Pointer(Box::new(match entry.ty.map(|ty| self.convert(ty)) {
                 // Neither a function nor an array has a spelling behind `*`.
@@ -126,8 +126,17 @@ impl Reader<'_> {
         }
     }
 
+    fn base(&self, entry: &Entry) -> Scalar {
+        match scalars::base(entry.name, entry.size.unwrap_or(1)) {
+            // There it has four bytes, whatever a pointer has.
+            long @ ("long" | "ulong") if self.entries.is_windows => scalars::integer(4, long == "long"),
+            scalar => scalar,
+        }
+    }
+
     fn convert_typedef(&mut self, entry: &Entry) -> Type {
-        if let Some(scalar) = scalars::typedef(entry.name) {
+        let windows = || scalars::windows(entry.name).filter(|_| self.entries.is_windows);
+        if let Some(scalar) = windows().or_else(|| scalars::typedef(entry.name)) {
             return Type::Scalar(scalar);
         }
         let Some(target) = entry.ty.and_then(|ty| self.plain(ty)).map(|target| target.offset) else {
@@ -135,7 +144,8 @@ impl Reader<'_> {
         };
         let entries = self.entries;
         match entries.at(target) {
-            Some(target) if is_tagged(target) && target.name.is_empty() => {
+            // Headers of Windows name types by typedefs alone; the tags but repeat them.
+            Some(target) if is_tagged(target) && (target.name.is_empty() || self.entries.is_windows) => {
                 let name = Name { name: entry.name.to_owned(), home: self.home(entry).to_owned() };
                 self.define(name, target)
             }

@@ -53,10 +53,35 @@ pub fn typedef(name: &str) -> Option<Scalar> {
     })
 }
 
+/// The same for headers of Windows, where typedefs say what a number means.
+pub fn windows(name: &str) -> Option<Scalar> {
+    Some(match name {
+        "WCHAR" | "wchar_t" => "char16",
+        "BOOLEAN" => "bool",
+        "BOOL" => "bool32",
+        "GUID" => "guid",
+        "LARGE_INTEGER" => "s64",
+        "ULARGE_INTEGER" => "u64",
+        "ULONG_PTR" | "DWORD_PTR" | "UINT_PTR" | "SIZE_T" | "size_t" | "uintptr_t" => "uptr",
+        "LONG_PTR" | "INT_PTR" | "SSIZE_T" | "ssize_t" | "intptr_t" | "ptrdiff_t" => "sptr",
+        _ => return None,
+    })
+}
+
+/// The alignment of a scalar, where `max` is the largest.
+pub fn align(scalar: &str, pointer: u64, max: u64) -> u64 {
+    match scalar {
+        // It is a struct whose first member has four bytes.
+        "guid" => 4,
+        _ => size(scalar, pointer).min(max),
+    }
+}
+
 /// The size of a scalar.
 pub fn size(scalar: &str, pointer: u64) -> u64 {
     match scalar {
-        "long" | "ulong" => pointer,
+        "long" | "ulong" | "uptr" | "sptr" => pointer,
+        "guid" => 16,
         "char" | "bool" => 1,
         _ => scalar.trim_start_matches(|symbol: char| symbol.is_ascii_alphabetic()).parse().unwrap_or(8) / 8,
     }
@@ -73,6 +98,8 @@ mod tests {
         assert_eq!(size("s128", 8), 16);
         assert_eq!(size("f64", 4), 8);
         assert_eq!((size("ulong", 4), size("ulong", 8)), (4, 8));
+        assert_eq!((size("guid", 4), size("char16", 4), size("bool32", 4)), (16, 2, 4));
+        assert_eq!((align("guid", 8, 16), align("u64", 4, 16), align("u64", 4, 4)), (4, 8, 4));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn run(args: &DecodeArgs, registry: &Registry, out: &mut dyn Write) -> Resul
         if args.bytes.is_some() || !args.device.is_empty() {
             return Err(Failure::Usage("--bytes and --device are for requests of Linux alone".to_owned()));
         }
-        return windows::decode(&args.numbers, args.json, out);
+        return windows::decode(&args.numbers, args.json, registry, out);
     }
     let arch = args.target.arch;
     let hint = Hint::parse(&args.device).map_err(Failure::Usage)?;

@@ -40,7 +40,7 @@ impl Pattern {
 /// A family that is not known, nothing that matches, and those of the writer.
 pub fn run(args: &ListArgs, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
     if args.target.os == Os::Windows {
-        return windows::list(args, out);
+        return windows::list(args, registry, out);
     }
     if let Some(family) = &args.family
         && registry.family(family).next().is_none()

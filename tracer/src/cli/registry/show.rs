@@ -26,7 +26,7 @@ enum Subject<'r> {
 /// A name that is not known, and those of the writer.
 pub fn run(args: &ShowArgs, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
     if args.target.os == Os::Windows {
-        return windows::show(&args.names, out);
+        return windows::show(args, registry, out);
     }
     let mut subjects = Vec::new();
     for name in &args.names {
@@ -210,7 +210,8 @@ fn sharing<'r>(registry: &'r Registry, row: &Request, arch: Arch) -> Vec<String>
     names
 }
 
-fn subcommand(registry: &Registry, command: &Subcommand, arch: Arch) -> String {
+/// What a value selects.
+pub fn subcommand(registry: &Registry, command: &Subcommand, arch: Arch) -> String {
     let arg = if command.arg.is_empty() {
         String::new()
     } else {
@@ -242,7 +243,7 @@ fn type_alone(registry: &Registry, ty: &str, args: &ShowArgs) -> Result<String, 
 }
 
 /// A type with offsets, and its architecture if that is not this machine's.
-fn described(layout: &Layout, expand: bool) -> String {
+pub fn described(layout: &Layout, expand: bool) -> String {
     let text = layout.describe(expand);
     if layout.arch == Arch::native() { text } else { format!("/* on {} */\n{text}", layout.arch) }
 }

@@ -42,8 +42,26 @@ arg = "void"
 devices = ["anon:acme"]
 "#;
 
+/// Its driver for Windows.
+const ACME_WINDOWS: &str = r#"
+[vendor]
+name = "acme"
+source = "acme.h"
+os = "windows"
+
+[types]
+ACME_STATUS = "struct{ULONG State;HANDLE Owner;WCHAR Name[8];}"
+
+[[request]]
+name = "IOCTL_ACME_GET_STATUS"
+code = "CTL_CODE(0x8000, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)"
+input = "void"
+output = "ACME_STATUS"
+"#;
+
 fn registry() -> Registry {
-    let (registry, mistakes) = Registry::with_vendor_texts([("acme.toml", ACME)]);
+    let files = [("acme.toml", ACME), ("acme-windows.toml", ACME_WINDOWS)];
+    let (registry, mistakes) = Registry::with_vendor_texts(files);
     assert_eq!(mistakes, []);
     registry
 }
@@ -186,6 +204,20 @@ fn control_codes_of_windows() {
     );
     let list = output(&["list", "--os", "windows", "disk_get_drive_geometry"]);
     assert!(list.contains("0x70000  IOCTL_DISK_GET_DRIVE_GEOMETRY "), "{list}");
+}
+
+#[test]
+fn control_codes_of_vendors() {
+    let words = ["show", "--os", "windows", "IOCTL_ACME_GET_STATUS", "ACME_STATUS"];
+    insta::assert_snapshot!(output(&words));
+    insta::assert_snapshot!(output(&[&words[..4], &["--arch", "i386"]].concat()));
+    let line = output(&["decode", "--os", "windows", "--json", "0x80002004"]);
+    let known = r#""kind":"private","input":"-","output":"ACME_STATUS","header":"acme.h""#;
+    assert!(line.contains(known), "{line}");
+    let list = output(&["list", "--os", "windows", "acme"]);
+    assert_eq!(list, "0x80002004  IOCTL_ACME_GET_STATUS  private  acme.h\n");
+    let text = output(&["show", "--os", "windows", "IOCTL_STORAGE_QUERY_PROPERTY"]);
+    assert!(text.contains("PropertyId = 0 StorageDeviceProperty: STORAGE_DEVICE_DESCRIPTOR"), "{text}");
 }
 
 #[test]

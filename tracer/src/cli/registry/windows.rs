@@ -2,14 +2,18 @@
 
 use std::io::Write;
 
-use ioctl_registry::windows::{Access, CodeError, Codes, ControlCode, Kind, Lookup, Method, Named};
+use ioctl_registry::{
+    Arch, Device, Lookup, Named, Registry, Request, Shape,
+    windows::{Access, CodeError, Codes, ControlCode, Kind, Method},
+};
 use serde::Serialize;
 
 use super::{
-    args::ListArgs,
+    args::{ListArgs, ShowArgs},
     facts::Facts,
     json,
     list::{self, Pattern},
+    show::{described, subcommand},
 };
 use crate::{
     cli::{run::Failure, say},
@@ -20,68 +24,115 @@ use crate::{
 ///
 /// # Errors
 /// A text that is no code, and those of the writer.
-pub fn decode(texts: &[String], as_json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let codes = Codes::builtin();
-    let parsed = texts.iter().map(|text| parse(codes, text)).collect::<Result<Vec<_>, _>>()?;
+pub fn decode(
+    texts: &[String],
+    as_json: bool,
+    registry: &Registry,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let registry = registry.windows();
+    let parsed = texts.iter().map(|text| parse(registry, text)).collect::<Result<Vec<_>, _>>()?;
     for code in parsed {
         if as_json {
-            json::write(&CodeLine::new(codes, code), out)?
+            json::write(&CodeLine::new(registry, code), out)?
         } else {
-            out.write_all(text(codes, code).as_bytes())?
+            out.write_all(text(registry, code, Arch::Win64).as_bytes())?
         }
     }
     Ok(())
 }
 
-/// As [`decode`], with globs over the names too.
+/// As [`decode`], with globs over the names too, with types, and with the layouts of what the buffers hold.
 ///
 /// # Errors
-/// A text that is no code and matches none, and those of the writer.
-pub fn show(texts: &[String], out: &mut dyn Write) -> Result<(), Failure> {
-    let codes = Codes::builtin();
-    let mut chosen = Vec::new();
-    for text in texts {
-        if text.contains(['*', '?', '[']) {
-            let before = chosen.len();
-            chosen.extend(codes.matching(text).map(|named| named.code));
-            if chosen.len() == before {
-                return Err(Failure::Usage(format!("no control code matches `{text}`")));
+/// A text that is no code or type and matches none, and those of the writer.
+pub fn show(args: &ShowArgs, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
+    let registry = registry.windows();
+    let arch = if args.target.arch.pointer_size() == 4 { Arch::Win32 } else { Arch::Win64 };
+    let mut texts = Vec::new();
+    for name in &args.names {
+        if name.contains(['*', '?', '[']) {
+            let before = texts.len();
+            texts.extend(
+                registry
+                    .matching(name)
+                    .map(|request| with_layouts(registry, code(request), arch, args.expand)),
+            );
+            if texts.len() == before {
+                return Err(Failure::Usage(format!("no control code matches `{name}`")));
             }
+        } else if registry.find(name).is_none()
+            && let Ok(layout) = registry.layout(name, arch)
+        {
+            let mut facts = Facts::new(0);
+            facts.add_list("taken by", ", ", takers(registry, name));
+            texts.push(described(&layout, args.expand) + &facts.into_text());
         } else {
-            chosen.push(parse(codes, text)?);
+            texts.push(with_layouts(registry, parse(registry, name)?, arch, args.expand));
         }
     }
-    for (place, code) in chosen.into_iter().enumerate() {
-        let gap = if place == 0 { "" } else { "\n" };
-        write!(out, "{gap}{}", text(codes, code))?;
-    }
+    write!(out, "{}", texts.join("\n"))?;
     Ok(())
+}
+
+/// The codes one of whose buffers is of a type.
+fn takers<'r>(registry: &'r Registry, ty: &'r str) -> impl Iterator<Item = &'r str> {
+    let takes = move |request: &&Request| {
+        let both = request.control().map(|control| [&control.input, &control.output]);
+        both.is_some_and(|both| both.into_iter().any(|other| base(other) == ty))
+    };
+    registry.requests().filter(takes).map(Request::name)
+}
+
+/// The type of an array's elements.
+fn base(ty: &str) -> &str {
+    ty.split('[').next().unwrap_or(ty)
+}
+
+/// A code and its meaning, with the layouts of its buffers.
+fn with_layouts(registry: &Registry, code: ControlCode, arch: Arch, expand: bool) -> String {
+    let mut all = text(registry, code, arch);
+    let mut seen: Vec<&str> = Vec::new();
+    for named in lookup(registry, code).named() {
+        let Some(control) = named.request.control() else { continue };
+        for ty in [base(&control.input), base(&control.output)] {
+            if !seen.contains(&ty)
+                && let Ok(layout) = registry.layout(ty, arch)
+                && matches!(layout.shape, Shape::Record(_) | Shape::Enumeration(_))
+            {
+                all += &format!("\n{}", described(&layout, expand));
+            }
+            seen.push(ty);
+        }
+    }
+    all
 }
 
 /// Lists codes by name.
 ///
 /// # Errors
 /// Nothing matches, and those of the writer.
-pub fn list(args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
+pub fn list(args: &ListArgs, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
     if args.family.is_some() || args.conflicts || args.blocks || args.families {
         return Err(Failure::Usage(
             "--family, --conflicts, --blocks and --families are for requests of Linux alone".to_owned(),
         ));
     }
-    let codes = Codes::builtin();
+    let registry = registry.windows();
     let pattern = Pattern::new(args.pattern.as_deref());
-    let named: Vec<&Named> = codes.codes().filter(|named| pattern.matches(named.name)).collect();
+    let named: Vec<&Request> =
+        registry.requests().filter(|request| pattern.matches(request.name())).collect();
     list::some(named.is_empty(), "control code", args.pattern.as_deref())?;
     let count = named.len();
     if args.json {
-        named.into_iter().try_for_each(|named| json::write(&CodeLine::named(codes, named), out))?;
+        named.into_iter().try_for_each(|request| json::write(&CodeLine::named(request), out))?;
     } else {
-        let rows = named.into_iter().map(|named| {
+        let rows = named.into_iter().map(|request| {
             [
-                format!("{:#x}", named.code.0),
-                named.name.to_owned(),
-                named.kind.as_str().to_owned(),
-                place(named),
+                format!("{:#x}", code(request).0),
+                request.name().to_owned(),
+                kind(request).as_str().to_owned(),
+                place(request),
             ]
         });
         list::table(&rows.collect::<Vec<_>>(), out)?;
@@ -91,47 +142,69 @@ pub fn list(args: &ListArgs, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parse(codes: &Codes, text: &str) -> Result<ControlCode, Failure> {
-    codes.parse(text).map_err(|error| {
+fn parse(registry: &Registry, text: &str) -> Result<ControlCode, Failure> {
+    if let Some(request) = registry.find(text) {
+        return Ok(code(request));
+    }
+    Codes::builtin().parse(text).map_err(|error| {
         let close = match &error {
-            CodeError::Unknown(name) => did_you_mean(name, codes.codes().map(|named| named.name)),
+            CodeError::Unknown(name) => did_you_mean(name, registry.requests().map(Request::name)),
             _ => String::new(),
         };
         Failure::Usage(format!("{error}{close}"))
     })
 }
 
+/// The number of a code is the same everywhere.
+fn code(request: &Request) -> ControlCode {
+    ControlCode(request.number(Arch::Win64).unwrap_or_default())
+}
+
+fn kind(request: &Request) -> Kind {
+    request.control().map_or_else(|| code(request).kind(), |control| control.kind)
+}
+
+fn lookup(registry: &Registry, code: ControlCode) -> Lookup<'_> {
+    registry.lookup(code.0, Arch::Win64, &Device::default())
+}
+
 /// A code and its meaning, in words.
-fn text(codes: &Codes, code: ControlCode) -> String {
-    let lookup = codes.lookup(code.0);
+fn text(registry: &Registry, code: ControlCode, arch: Arch) -> String {
+    let lookup = lookup(registry, code);
     let parts = code.parts();
     let mut facts = Facts::new(4);
     facts.add("code", &code.to_string());
-    let name = codes.device_name(parts.device).unwrap_or("no name in public headers");
+    let name = Codes::builtin().device_name(parts.device).unwrap_or("no name in public headers");
     let vendor = |is| if is { "; from the vendors' range" } else { "" };
     facts.add("device", &format!("{:#x} {name}{}", parts.device, vendor(code.has_vendor_device())));
     let function = if parts.function == 0 { "0".to_owned() } else { format!("{:#x}", parts.function) };
     facts.add("function", &format!("{function}{}", vendor(code.has_vendor_function())));
     facts.add("method", &format!("{}: {}", parts.method.as_str(), method(parts.method)));
     facts.add("access", &format!("{}: {}", parts.access.as_str(), access(parts.access)));
-    match named(&lookup).as_slice() {
+    match lookup.named() {
         [] => add_kind(&mut facts, code.kind(), code),
-        [only] => add_named(&mut facts, only),
+        [only] => add_named(&mut facts, registry, only, arch),
         several => {
             facts.add("shared", "which one is meant depends on the device:");
             for named in several {
-                facts.add_part(named.name, |facts| add_named(facts, named));
+                facts.add_part(named.name(), |facts| add_named(facts, registry, named, arch));
             }
         }
     }
     format!("{:#x} {lookup}\n{}", code.0, facts.into_text())
 }
 
-fn add_named(facts: &mut Facts, named: &Named) {
-    add_kind(facts, named.kind, named.code);
-    facts.add("input", buffer(named.input));
-    facts.add("output", buffer(named.output));
-    facts.add("defined", &place(named));
+fn add_named(facts: &mut Facts, registry: &Registry, named: &Named<'_>, arch: Arch) {
+    let request = named.request;
+    add_kind(facts, kind(request), code(request));
+    if let Some(control) = request.control() {
+        facts.add("input", buffer(&control.input));
+        facts.add("output", buffer(&control.output));
+    }
+    for (place, command) in registry.subcommands(request).enumerate() {
+        facts.add(if place == 0 { "outputs" } else { "" }, &subcommand(registry, command, arch));
+    }
+    facts.add("defined", &place(request));
 }
 
 /// What a column of the tables says of a buffer.
@@ -170,28 +243,20 @@ const fn access(access: Access) -> &'static str {
     }
 }
 
-fn place(named: &Named) -> String {
-    match named.line {
-        Some(line) => format!("{}:{line}", named.header),
-        None => named.header.to_owned(),
-    }
-}
-
-fn named<'c>(lookup: &Lookup<'c>) -> Vec<&'c Named> {
-    match lookup {
-        Lookup::Exact(named) => vec![*named],
-        Lookup::Ambiguous(several) => several.clone(),
-        Lookup::Unknown(_) => Vec::new(),
+fn place(request: &Request) -> String {
+    match request.line() {
+        Some(line) => format!("{}:{line}", request.header()),
+        None => request.header().to_owned(),
     }
 }
 
 /// A code as JSON.
 #[derive(Serialize)]
-struct CodeLine {
+struct CodeLine<'r> {
     number: u32,
     hex: String,
-    name: Option<&'static str>,
-    names: Vec<&'static str>,
+    name: Option<&'r str>,
+    names: Vec<&'r str>,
     code: String,
     device: u16,
     device_name: Option<&'static str>,
@@ -199,53 +264,54 @@ struct CodeLine {
     method: &'static str,
     access: &'static str,
     kind: &'static str,
-    input: Option<&'static str>,
-    output: Option<&'static str>,
-    header: Option<&'static str>,
+    input: Option<&'r str>,
+    output: Option<&'r str>,
+    header: Option<&'r str>,
     os: &'static str,
     status: &'static str,
 }
 
-impl CodeLine {
+impl<'r> CodeLine<'r> {
     /// A code, with what it may mean.
-    fn new(codes: &Codes, code: ControlCode) -> Self {
-        let lookup = codes.lookup(code.0);
+    fn new(registry: &'r Registry, code: ControlCode) -> Self {
+        let lookup = lookup(registry, code);
         let status = match &lookup {
             Lookup::Exact(_) => "exact",
             Lookup::Ambiguous(_) => "ambiguous",
-            Lookup::Unknown(_) => "unknown",
+            _ => "unknown",
         };
-        let several = named(&lookup);
+        let several: Vec<&'r Request> = lookup.named().iter().map(|named| named.request).collect();
         let only = if let [only] = several.as_slice() { Some(*only) } else { None };
         Self {
-            names: several.iter().map(|named| named.name).collect(),
-            ..Self::make(codes, code, only, status)
+            names: several.iter().map(|request| request.name()).collect(),
+            ..Self::make(code, only, status)
         }
     }
 
     /// A code under one of its names.
-    fn named(codes: &Codes, named: &Named) -> Self {
-        Self { names: vec![named.name], ..Self::make(codes, named.code, Some(named), "exact") }
+    fn named(request: &'r Request) -> Self {
+        Self { names: vec![request.name()], ..Self::make(code(request), Some(request), "exact") }
     }
 
-    fn make(codes: &Codes, code: ControlCode, only: Option<&Named>, status: &'static str) -> Self {
+    fn make(code: ControlCode, only: Option<&'r Request>, status: &'static str) -> Self {
         let parts = code.parts();
-        let known = |text: &'static str| Some(text).filter(|text| !text.is_empty());
+        let control = only.and_then(Request::control);
+        let known = |text: &'r str| Some(text).filter(|text| !text.is_empty());
         Self {
             number: code.0,
             hex: format!("{:#x}", code.0),
-            name: only.map(|named| named.name),
+            name: only.map(Request::name),
             names: Vec::new(),
             code: code.to_string(),
             device: parts.device,
-            device_name: codes.device_name(parts.device),
+            device_name: Codes::builtin().device_name(parts.device),
             function: parts.function,
             method: parts.method.as_str(),
             access: parts.access.as_str(),
-            kind: only.map_or(code.kind(), |named| named.kind).as_str(),
-            input: only.and_then(|named| known(named.input)),
-            output: only.and_then(|named| known(named.output)),
-            header: only.map(|named| named.header),
+            kind: only.map_or_else(|| code.kind(), kind).as_str(),
+            input: control.and_then(|control| known(&control.input)),
+            output: control.and_then(|control| known(&control.output)),
+            header: only.map(Request::header),
             os: "windows",
             status,
         }
