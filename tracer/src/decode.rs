@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use ioctl_registry::{
     Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, Value, When,
-    windows::{ControlCode, Method},
+    windows::{Buffer, Buffers, ControlCode, Method, Side},
 };
 
 use crate::{
@@ -166,13 +166,31 @@ impl Decoder {
     /// The buffers of a control code: the input before the call, and the output after it; where the driver reads that one,
     /// before it.
     fn buffers(&self, event: &Event, control: &Control) -> (Option<Value>, Option<Value>) {
-        let (call, code) = (&event.call, ControlCode(event.call.request));
-        let input = buffer(&call.data.input, call.arg, control.input_len.into());
-        let reads = code.parts().method == Method::InDirect;
-        let image = if reads { &call.data.input } else { &call.data.output };
+        let call = &event.call;
+        let reads = ControlCode(call.request).parts().method == Method::InDirect;
         let filled = control.information.map_or(0, |filled| filled.min(control.output_len.into()));
-        let length = if reads { control.output_len.into() } else { filled };
-        (input, buffer(image, control.output, length))
+        let (image, size) =
+            if reads { (&call.data.input, control.output_len.into()) } else { (&call.data.output, filled) };
+        fn of(image: &Image, address: u64, size: u64) -> Buffer<'_> {
+            Buffer { bytes: image.bytes(address, size), size }
+        }
+        let buffers = Buffers {
+            input: of(&call.data.input, call.arg, control.input_len.into()),
+            output: of(image, control.output, size),
+        };
+        let named = if let [only] = event.request.named() { Some(only) } else { None };
+        let value = |side, address, size: u64| {
+            if address == 0 || size == 0 {
+                return None;
+            }
+            let value = self.registry.control_buffer(named, call.arch(), side, &buffers);
+            Some(match value {
+                Some(value) => Value::Pointee { address, value: Box::new(value) },
+                None => Value::Pointer(address),
+            })
+        };
+        let input = value(Side::Input, call.arg, control.input_len.into());
+        (input, value(Side::Output, control.output, size))
     }
 
     /// What a call returned, where that has a meaning beyond its number.
@@ -228,19 +246,6 @@ impl Decoder {
     pub fn cgroup(&mut self, id: u64, pid: u32) -> Option<Arc<str>> {
         self.host.cgroup(id, pid)
     }
-}
-
-/// What is known of a buffer; nothing if there is none.
-fn buffer(image: &Image, address: u64, length: u64) -> Option<Value> {
-    if address == 0 || length == 0 {
-        return None;
-    }
-    let bytes = image.bytes(address, length);
-    if bytes.is_empty() {
-        return Some(Value::Pointer(address));
-    }
-    let value = Value::Bytes { bytes: bytes.to_vec(), cut: (bytes.len() as u64) < length };
-    Some(Value::Pointee { address, value: Box::new(value) })
 }
 
 /// Names that many drivers stand behind: that under which those of graphics register their device numbers, and those of
