@@ -2,6 +2,8 @@
 
 use std::{path::Path, process::Command};
 
+use object::build::elf::{Builder, SectionData};
+
 /// The toolchain that `cargo xtask setup` links: a distribution's compiler with a prebuilt `core` for BPF.
 const LINKED: &str = "bpf";
 
@@ -30,13 +32,34 @@ fn build() -> anyhow::Result<()> {
         // alone; any other value makes aya-build compile `core` from sources that such a compiler does not bring.
         // SAFETY: build scripts are single-threaded here.
         unsafe { std::env::set_var("RUSTC_BOOTSTRAP", "aya_ebpf,ioctl_trace_bpf") };
-        return aya_build::build_ebpf([package], aya_build::Toolchain::Custom(LINKED));
+        return aya_build::build_ebpf([package], aya_build::Toolchain::Custom(LINKED)).and_then(|()| strip());
     }
     anyhow::ensure!(
         nightly_has_sources(),
         "there is neither a linked toolchain `{LINKED}` nor a nightly toolchain with its component `rust-src`"
     );
-    aya_build::build_ebpf([package], aya_build::Toolchain::Nightly)
+    aya_build::build_ebpf([package], aya_build::Toolchain::Nightly).and_then(|()| strip())
+}
+
+/// Leaves out what is for debuggers: five sixths of the object. The kernel's own description of types (BTF) stays.
+fn strip() -> anyhow::Result<()> {
+    let path = Path::new(&std::env::var_os("OUT_DIR").unwrap_or_default()).join("ioctl-trace-bpf");
+    let object = std::fs::read(&path)?;
+    let mut object = Builder::read(object.as_slice())?;
+    for section in &mut object.sections {
+        let name = section.name.to_string();
+        section.delete |= name.starts_with(".debug_") || name.starts_with(".rel.debug_");
+    }
+    // The compiler has one table for the names of symbols and of sections, the builder wants two.
+    let names = object.sections.add();
+    names.name = b".shstrtab"[..].into();
+    names.sh_type = object::elf::SHT_STRTAB;
+    names.sh_addralign = 1;
+    names.data = SectionData::SectionString;
+    object.delete_orphans();
+    let mut smaller = Vec::new();
+    object.write(&mut smaller)?;
+    Ok(std::fs::write(&path, smaller)?)
 }
 
 /// Nightly compiles `core` for BPF itself, and needs its sources for that.

@@ -208,7 +208,7 @@ impl<W: Output> Text<W> {
         for (place, (value, address, length)) in buffers.into_iter().enumerate() {
             match value {
                 Some(value) => write!(self.line, ", {}", value.display(&self.style.values.style()))?,
-                None if address == 0 && !redacted => self.line.push_str(", NULL"),
+                None if address == 0 && (!redacted || length == 0) => self.line.push_str(", NULL"),
                 None if redacted => write!(self.line, ", {MARK}")?,
                 None => write!(self.line, ", {address:#x}")?,
             }
