@@ -129,6 +129,7 @@ fn the_doctor_finds_what_is_missing() {
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(!text.contains("!!") && text.contains("they can be attached"), "{text}");
+    assert!(!text.contains("cannot be seen"), "{text}");
     // The same machine without privileges.
     let mut command = Command::new("setpriv");
     let (_dir, program) = reachable();

@@ -22,6 +22,12 @@ use crate::trace::{
     attached, events, finish, have_root, ioctl_trace, number, run, stderr, stdout, text, until,
 };
 
+/// What takes long to make is kept there; other machines see the workspace without being able to write to it.
+fn scratch() -> PathBuf {
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    if tempfile::tempfile_in(kept).is_ok() { kept.to_owned() } else { std::env::temp_dir() }
+}
+
 /// Where Debian has it, which is not in the path of programs.
 const WINES: [&str; 2] = ["/usr/lib/wine/wine64", "/usr/bin/wine64"];
 
@@ -38,7 +44,7 @@ impl Wine {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let program = WINES.into_iter().map(Path::new).find(|path| path.exists());
         let program = program.expect("Debian's package wine64 (`cargo xtask test` installs it)");
-        let prefix = Path::new(env!("CARGO_TARGET_TMPDIR")).join("wine");
+        let prefix = scratch().join("wine");
         let wine = Self { program, prefix, _alone: alone };
         if !wine.prefix.join("system.reg").exists() {
             fs::create_dir_all(&wine.prefix).expect("folder");
@@ -66,7 +72,7 @@ impl Wine {
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("windows.exe");
+        let program = scratch().join("windows.exe");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/windows.c");
         let mut compiler = Command::new("x86_64-w64-mingw32-gcc");
         compiler.args(["-O1", "-o"]).arg(&program).args([source, "-lntdll"]);
