@@ -217,7 +217,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_give_a_record_or_a_reason(kind in 0_u16..8, mut bytes in prop::collection::vec(any::<u8>(), 0..1300)) {
+        fn any_bytes_give_a_record_or_a_reason(kind in 0_u16..12, mut bytes in prop::collection::vec(any::<u8>(), 0..1300)) {
             if let Some(slot) = bytes.get_mut(..2) {
                 slot.copy_from_slice(&kind.to_ne_bytes());
             }

@@ -99,3 +99,104 @@ pub(super) fn control(part: &ControlPart) -> Control {
         housekeeping: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ioctl_trace_ebpf::{ControlBegun, NAME_BYTES, NameRecord, RecordHeader, RecordKind, call_flags};
+
+    use super::*;
+    use crate::{
+        assemble::{Assembled, Assembler},
+        event::{Call, Outcome},
+        host::RecordedHost,
+        raw, recording,
+        wire::{self, Record},
+    };
+
+    fn name(handle: u64, time_ns: u64, root: (u64, u64), text: &str) -> NameRecord {
+        let units: Vec<u8> = text.encode_utf16().flat_map(u16::to_ne_bytes).collect();
+        let mut bytes = [0; NAME_BYTES];
+        let kept = units.len().min(NAME_BYTES);
+        bytes[..kept].copy_from_slice(&units[..kept]);
+        NameRecord {
+            header: RecordHeader { kind: RecordKind::Handle as u16, time_ns, ..RecordHeader::default() },
+            handle,
+            root: root.0,
+            root_opened_ns: root.1,
+            tgid: 7,
+            length: u32::try_from(units.len()).expect("short"),
+            name: bytes,
+        }
+    }
+
+    /// The target of a handle after some were opened.
+    fn target(names: &[NameRecord], handle: u64, opened_ns: u64) -> Option<(String, bool)> {
+        let mut windows = Windows::default();
+        for name in names {
+            let bytes = raw::bytes_of(name);
+            let Ok(Record::Name(_, name)) = wire::parse(&bytes) else { panic!("a name") };
+            windows.named(&name);
+        }
+        let part = ControlPart { handle, opened_ns, ..ControlPart::default() };
+        let target = windows.target(7, &part);
+        let file = target.file()?;
+        Some((String::from_utf8(file.target.clone()).expect("UTF-8"), file.truncated))
+    }
+
+    #[test]
+    fn handles_have_the_names_that_they_were_opened_by() {
+        let drive = name(0x30, 10, (0, 0), "\\??\\C:");
+        let known = |text: &str| Some((text.to_owned(), false));
+        assert_eq!(target(&[drive], 0x30, 10), known("\\??\\C:"));
+        assert_eq!(target(&[drive], 0x30, 11), None, "the handle was opened again, and its name not seen");
+        assert_eq!(target(&[drive], 0x34, 10), None);
+        let below = name(0x34, 20, (0x30, 10), "a\\b");
+        assert_eq!(target(&[drive, below], 0x34, 20), known("\\??\\C:\\a\\b"));
+        let lost = target(&[below], 0x34, 20);
+        assert_eq!(lost, Some(("a\\b".to_owned(), true)), "its root is not known");
+        let long = target(&[name(0x30, 1, (0, 0), &"x".repeat(300))], 0x30, 1).expect("a name");
+        assert!(long.1 && long.0.len() == NAME_BYTES / 2);
+        let hostile = name(0x30, 1, (0, 0), "\u{1b}[2J");
+        assert_eq!(target(&[hostile], 0x30, 1), known("\u{1b}[2J"), "outputs make it harmless");
+    }
+
+    fn call(assembler: &mut Assembler, record: &[u8]) -> Call {
+        match assembler.record(record, &mut RecordedHost::default()) {
+            Assembled::Call(call) => call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn calls_for_a_code_know_it() {
+        let mut assembler = Assembler::default();
+        let begin = ioctl_trace_ebpf::DataRecord {
+            header: RecordHeader { kind: RecordKind::Data as u16, time_ns: 50, ..RecordHeader::default() },
+            tid: 9,
+            control: 1,
+        };
+        assembler.record(&raw::bytes_of(&begin), &mut RecordedHost::default());
+        let ioctl = |tid, time_ns| {
+            raw::bytes_of(&ioctl_trace_ebpf::CallRecord {
+                header: RecordHeader { kind: RecordKind::Call as u16, time_ns, ..RecordHeader::default() },
+                tid,
+                ..Default::default()
+            })
+        };
+        assert_eq!(call(&mut assembler, &ioctl(9, 60)).parent_ns, Some(50));
+        assert_eq!(call(&mut assembler, &ioctl(8, 60)).parent_ns, None, "of another thread");
+        assert_eq!(call(&mut assembler, &ioctl(9, 40)).parent_ns, None, "it began before");
+        let part = ControlPart { handle: 0x44, function: 1, input_len: 3, ..ControlPart::default() };
+        let flags = u32::from(call_flags::CONTROL);
+        let begun =
+            ControlBegun { enter_ns: 50, code: 0x9009c, flags, tgid: 7, part, ..ControlBegun::default() };
+        let running = call(&mut assembler, &recording::running_control(9, &begun, 90));
+        assert_eq!((running.outcome, running.duration_ns, running.pid), (Outcome::Running, 40, 7));
+        let control = running.control.expect("a code");
+        assert_eq!(
+            (control.handle, control.function_name(), control.input_len),
+            (0x44, "NtFsControlFile", 3)
+        );
+        assert_eq!(call(&mut assembler, &ioctl(9, 95)).parent_ns, None, "it is over");
+    }
+}
