@@ -107,8 +107,6 @@ fn send_name(task: Task, handle: u64, attributes: u64, narrow: bool) -> Option<(
     let to = entry.as_mut_ptr();
     // SAFETY: the helper has no preconditions.
     let now = unsafe { bpf_ktime_get_ns() };
-    let wanted = u32::from(length);
-    let length = if wanted < NAME_BYTES as u32 { wanted } else { NAME_BYTES as u32 };
     // SAFETY: the entry is room for the record, and all of it is written.
     let failed = unsafe {
         clear(&raw mut (*to).name);
@@ -117,7 +115,10 @@ fn send_name(task: Task, handle: u64, attributes: u64, narrow: bool) -> Option<(
         (*to).root = root;
         (*to).root_opened_ns = if root == 0 { 0 } else { opened(task, root) };
         (*to).tgid = task.tgid();
-        (*to).length = wanted;
+        (&raw mut (*to).length).write_volatile(length.into());
+        // Read and compared anew: a number that went through the stack has no bounds to verifiers before Linux 6.3.
+        let wanted = (&raw const (*to).length).read_volatile();
+        let length = if wanted < NAME_BYTES as u32 { wanted } else { NAME_BYTES as u32 };
         bpf_probe_read_user((&raw mut (*to).name).cast(), length, text as *const core::ffi::c_void) != 0
     };
     if failed || HANDLES.insert(key_of(task, handle), &now, 0).is_err() {

@@ -36,7 +36,10 @@ struct State {
     used: u64,
     /// Bytes of buffers that may still be copied.
     left: u64,
-    /// Bytes copied of the present buffer.
+    /// Of the present buffer: where it is, its bytes, how many of these are to be copied, and how many were.
+    address: u64,
+    size: u64,
+    length: u64,
     done: u64,
     record: [u8; (ROOM + MAX_CAPTURE as u64 + HEADER + 8) as usize],
 }
@@ -58,10 +61,11 @@ macro_rules! get {
     };
 }
 macro_rules! set {
-    ($state:expr, $field:ident, $value:expr) => {
+    ($state:expr, $field:ident, $value:expr) => {{
+        let value = $value;
         // SAFETY: as above.
-        unsafe { core::ptr::write_volatile(&raw mut (*$state).$field, $value) }
-    };
+        unsafe { core::ptr::write_volatile(&raw mut (*$state).$field, value) }
+    }};
 }
 
 impl Room {
@@ -128,39 +132,88 @@ fn at(state: *mut State, offset: u64) -> *mut u8 {
 
 /// Puts a buffer behind what a room holds. Not 0 if some of it could not be read.
 ///
-/// A global function: the verifier looks at it once, whoever calls it. It takes and gives plain numbers for that.
+/// A global function: the verifier looks at it once, whoever calls it. It takes and gives plain numbers for that. Every
+/// number is read anew where it is compared and used: one that went through the stack has no bounds to verifiers before
+/// Linux 6.3.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn copy_buffer(place: u32, address: u64, wanted: u32) -> u32 {
+extern "C" fn copy_buffer(place: u32, address: u64, size: u32) -> u32 {
     let Some(state) = ROOMS.get_ptr_mut(place) else { return 0 };
-    let (used, left) = (get!(state, used), get!(state, left));
-    let length = if u64::from(wanted) < left { u64::from(wanted) } else { left };
-    if used > ROOM || length > u64::from(MAX_CAPTURE) {
-        return 0;
-    }
-    set!(state, done, length);
-    let to = at(state, used + HEADER).cast();
-    // SAFETY: there is room for `length` bytes behind it, see `State`; the helper checks the source.
-    let failed = unsafe { bpf_probe_read_user(to, length as u32, address as *const core::ffi::c_void) } != 0;
-    if failed {
-        set!(state, done, 0);
+    let (size, left) = (u64::from(size), get!(state, left));
+    let length = if size < left { size } else { left };
+    set!(state, address, address);
+    set!(state, size, size);
+    set!(state, length, length);
+    set!(state, done, 0);
+    set!(state, left, left - length);
+    if !copy_whole(state) {
         for _ in 0..MAX_PAGES {
-            if !copy_page(state, used, address, length) {
+            if !copy_page(state) {
                 break;
             }
         }
     }
-    let done = get!(state, done);
-    if done > length {
-        return 0;
+    complete(state);
+    u32::from(get!(state, done) < get!(state, length))
+}
+
+/// Copies all of a buffer, if all of it can be read.
+#[inline(always)]
+fn copy_whole(state: *mut State) -> bool {
+    let (used, length) = (get!(state, used), get!(state, length));
+    if used > ROOM || length > u64::from(MAX_CAPTURE) {
+        return false;
     }
-    let cut = if length < u64::from(wanted) { segment_flags::TRUNCATED } else { 0 };
+    let from = get!(state, address) as *const core::ffi::c_void;
+    // SAFETY: there is room for `length` bytes, see `State`; the helper checks the source.
+    let failed = unsafe { bpf_probe_read_user(at(state, used + HEADER).cast(), length as u32, from) } != 0;
+    if !failed {
+        set!(state, done, get!(state, length));
+    }
+    !failed
+}
+
+/// Copies the next page of a buffer. `false` if there is none, or it is not there.
+#[inline(always)]
+fn copy_page(state: *mut State) -> bool {
+    let done = get!(state, done);
+    let from = get!(state, address) + done;
+    let to_page_end = PAGE - (from & (PAGE - 1));
+    let left = get!(state, length).saturating_sub(done);
+    let part = if left < to_page_end { left } else { to_page_end };
+    if part == 0 {
+        return false;
+    }
+    let place = get!(state, used) + HEADER + done;
+    if place > ROOM + u64::from(MAX_CAPTURE) - PAGE || part > PAGE {
+        return false;
+    }
+    // SAFETY: there is room for a page; the helper checks the source.
+    let failed = unsafe {
+        bpf_probe_read_user(at(state, place).cast(), part as u32, from as *const core::ffi::c_void)
+    } != 0;
+    if !failed {
+        set!(state, done, get!(state, done) + part);
+    }
+    !failed
+}
+
+/// Writes the header of a buffer whose bytes lie behind it already, and the zeros that fill it up.
+#[inline(always)]
+fn complete(state: *mut State) {
+    let used = get!(state, used);
+    if used > ROOM {
+        return;
+    }
+    let (size, length, done) = (get!(state, size), get!(state, length), get!(state, done));
+    let cut = if length < size { segment_flags::TRUNCATED } else { 0 };
     let unreadable = if done < length { segment_flags::UNREADABLE } else { 0 };
-    // SAFETY: there is room for the header, and for the zeros behind the last byte; segments begin at multiples of 8.
+    let address = get!(state, address);
+    // SAFETY: there is room for the header; segments begin at multiples of 8.
     unsafe {
         at(state, used).cast::<SegmentHeader>().write(SegmentHeader {
             address,
-            wanted,
+            wanted: size as u32,
             length: done as u32,
             kind: SegmentKind::Memory as u16,
             flags: cut | unreadable,
@@ -170,31 +223,7 @@ extern "C" fn copy_buffer(place: u32, address: u64, wanted: u32) -> u32 {
     let end = get!(state, used) + HEADER + get!(state, done);
     set!(state, used, (end + 7) & !7);
     if end <= ROOM + u64::from(MAX_CAPTURE) {
-        // SAFETY: as above.
+        // SAFETY: there is room for the zeros behind the last byte.
         unsafe { at(state, end).cast::<u64>().write_unaligned(0) };
     }
-    set!(state, left, left - done);
-    u32::from(done < length)
-}
-
-/// Copies the next page of a buffer. `false` if there is none, or it is not there.
-#[inline(always)]
-fn copy_page(state: *mut State, used: u64, address: u64, length: u64) -> bool {
-    let done = get!(state, done);
-    let from = address + done;
-    let to_page_end = PAGE - (from & (PAGE - 1));
-    let left = length.saturating_sub(done);
-    let part = if left < to_page_end { left } else { to_page_end };
-    let place = used + HEADER + done;
-    if part == 0 || place > ROOM + u64::from(MAX_CAPTURE) - PAGE {
-        return false;
-    }
-    // SAFETY: there is room for a page; the helper checks the source.
-    let failed = unsafe {
-        bpf_probe_read_user(at(state, place).cast(), part as u32, from as *const core::ffi::c_void)
-    } != 0;
-    if !failed {
-        set!(state, done, done + part);
-    }
-    !failed
 }
