@@ -335,6 +335,20 @@ fn what_is_not_known_is_bytes() {
     assert_eq!(registry.control_buffer(None, Arch::Win64, Side::Output, &buffers), None);
 }
 
+#[test]
+fn what_was_not_captured_is_told() {
+    let of = |name: &str, bytes: &[u8], size| {
+        let buffers = Buffers { output: Buffer { bytes, size }, ..Buffers::default() };
+        decoded(name, Arch::Win64, Side::Output, &buffers).to_string()
+    };
+    let number = image().u32s(&[7, 0, 1]);
+    let known = "{DeviceType=FILE_DEVICE_DISK, DeviceNumber=0, PartitionNumber=1";
+    assert_eq!(of("IOCTL_STORAGE_GET_DEVICE_NUMBER", &number.0, 12), format!("{known}}}"));
+    assert_eq!(of("IOCTL_STORAGE_GET_DEVICE_NUMBER", &number.0, 13), format!("{known}, ...}}"));
+    assert_eq!(of("IOCTL_HID_GET_PRODUCT_STRING", &image().wide("Ma").0, 8), r#""Ma"..."#);
+    assert_eq!(of("IOCTL_HID_GET_FEATURE", &[1], 2), r#""\x01"..."#);
+}
+
 /// Every fact is about a field that there is, of a set or a type that there is.
 #[test]
 fn facts_are_about_what_there_is() {

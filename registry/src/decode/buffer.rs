@@ -1,9 +1,11 @@
 //! The buffers of control codes of Windows: input and output, each a piece of memory of its own.
 
+use std::sync::Arc;
+
 use super::{
-    decoder::Decoder,
+    decoder::{Decoder, MAX_DEPTH},
     memory::Memory,
-    order::{Orders, View, Word},
+    order::{Order, Orders, View, Word},
     plan::{Content, Plan},
     tag::Says,
     value::{Member, Value},
@@ -65,7 +67,7 @@ impl Registry {
         }
         let cut = bytes.len() < size;
         let typed =
-            request.and_then(|request| self.windows().typed(request, arch, side, buffers, (bytes, cut)));
+            request.and_then(|request| self.windows().typed(request, arch, side, buffers, (bytes, size)));
         Some(typed.unwrap_or_else(|| Value::Bytes { bytes: bytes.to_vec(), cut }))
     }
 
@@ -76,7 +78,7 @@ impl Registry {
         arch: Arch,
         side: Side,
         buffers: &Buffers<'_>,
-        (bytes, cut): (&[u8], bool),
+        (bytes, size): (&[u8], usize),
     ) -> Option<Value> {
         let control = request.request.control()?;
         let ty = match side {
@@ -108,17 +110,53 @@ impl Registry {
             }?;
             &root.plan
         };
-        let value = decoder.value(plan, view, &[]);
+        // As many elements as the buffer has, whether they are known or not.
+        let length = Word::Length { length: size as u64, in_bytes: true, grows: false };
+        let length = Order { path: &[], behind: &[], says: length, default: false };
+        let own = matches!(plan.layout.shape, Shape::Array(_, None)).then_some(length);
+        let value = decoder.value(plan, view, own.as_slice());
         if is_nothing(&value) {
             return None;
         }
         let reach = if decoder.referred { u64::MAX } else { decoder.reach(plan, view) };
         let behind = view.skip(reach).bytes;
-        Some(with_rest(value, behind, cut))
+        Some(with_rest(value, behind, bytes.len() < size))
     }
 }
 
 impl Decoder<'_> {
+    /// What lies at a place within the buffer.
+    pub(super) fn referred_to(
+        &mut self,
+        place: u64,
+        ty: &Arc<str>,
+        arch: Arch,
+        orders: &[Order<'_>],
+    ) -> Value {
+        let plain = Value::Integer(place.into());
+        let base = orders.iter().find_map(|order| match order.says {
+            Word::Base(base) if order.is_here() => Some(base),
+            _ => None,
+        });
+        let said = orders.iter().find_map(|order| match order.says {
+            Word::Says(Says::Pointee(ty), _) if order.is_here() => Some(ty),
+            _ => None,
+        });
+        let Some(plan) = self.planner.named(said.unwrap_or(ty), arch) else { return plain };
+        let Some(at) = base.unwrap_or(0).checked_add(place).filter(|at| *at > 0 && self.depth < MAX_DEPTH)
+        else {
+            return plain;
+        };
+        let measures = |order: &&Order<'_>| matches!(order.says, Word::Length { .. }) && order.is_here();
+        let inner: Orders<'_> = orders.iter().filter(measures).copied().collect();
+        self.depth += 1;
+        let value = self.place(at, &plan, &inner);
+        self.depth -= 1;
+        let Some(value) = value else { return plain };
+        self.referred = true;
+        Value::Pointee { address: at, value: Box::new(value) }
+    }
+
     /// Bytes that a value takes.
     fn reach(&self, plan: &Plan, view: View<'_>) -> u64 {
         let Layout { size, shape, .. } = &*plan.layout;
@@ -146,17 +184,20 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// A value with the bytes behind it.
+/// A value with the bytes behind it, and with what tells that more is missing.
 fn with_rest(value: Value, behind: &[u8], cut: bool) -> Value {
-    if behind.is_empty() {
-        return value;
-    }
-    let rest = Value::Bytes { bytes: behind.to_vec(), cut };
+    let rest = match (behind, cut) {
+        ([], false) => return value,
+        ([], true) => Value::Missing,
+        (behind, cut) => Value::Bytes { bytes: behind.to_vec(), cut },
+    };
     match value {
         Value::Record(mut members) => {
             members.push(Member::new(REST, rest));
             Value::Record(members)
         }
+        // It says so itself.
+        value @ (Value::Array { .. } | Value::Text { .. } | Value::Bytes { .. }) => value,
         value => Value::Array { items: vec![value, rest], cut: false },
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Addresses behind addresses, and types in the place of others.
-const MAX_DEPTH: u32 = 8;
+pub(super) const MAX_DEPTH: u32 = 8;
 /// Longest text that is looked for where nothing says how long it is: a path's.
 const MAX_TEXT: u64 = 4096;
 
@@ -32,7 +32,7 @@ pub struct Decoder<'m> {
     pub(super) when: Option<When<'m>>,
     /// Values that may still be made.
     pub(super) left: usize,
-    depth: u32,
+    pub(super) depth: u32,
     /// The present bytes are what the program handed over, though it is after the call.
     given: bool,
     /// Something was found that the kernel filled.
@@ -199,7 +199,7 @@ impl<'m> Decoder<'m> {
     }
 
     /// A value at an address, `None` if nothing is known there.
-    fn place(&mut self, address: u64, plan: &Plan, orders: &[Order<'_>]) -> Option<Value> {
+    pub(super) fn place(&mut self, address: u64, plan: &Plan, orders: &[Order<'_>]) -> Option<Value> {
         let Layout { size, shape, .. } = &*plan.layout;
         if let (Shape::Array(element, None), Content::Array(inner)) = (shape, &plan.content) {
             if is_open(inner) && lengths(orders).next().is_some() {
@@ -289,32 +289,6 @@ impl<'m> Decoder<'m> {
             Some(value) if found => Value::Pointee { address, value: Box::new(value) },
             _ => plain,
         }
-    }
-
-    /// What lies at a place within the buffer.
-    fn referred_to(&mut self, place: u64, ty: &Arc<str>, arch: Arch, orders: &[Order<'_>]) -> Value {
-        let plain = Value::Integer(place.into());
-        let base = orders.iter().find_map(|order| match order.says {
-            Word::Base(base) if order.is_here() => Some(base),
-            _ => None,
-        });
-        let said = orders.iter().find_map(|order| match order.says {
-            Word::Says(Says::Pointee(ty), _) if order.is_here() => Some(ty),
-            _ => None,
-        });
-        let Some(plan) = self.planner.named(said.unwrap_or(ty), arch) else { return plain };
-        let Some(at) = base.unwrap_or(0).checked_add(place).filter(|at| *at > 0 && self.depth < MAX_DEPTH)
-        else {
-            return plain;
-        };
-        let measures = |order: &&Order<'_>| matches!(order.says, Word::Length { .. }) && order.is_here();
-        let inner: Orders<'_> = orders.iter().filter(measures).copied().collect();
-        self.depth += 1;
-        let value = self.place(at, &plan, &inner);
-        self.depth -= 1;
-        let Some(value) = value else { return plain };
-        self.referred = true;
-        Value::Pointee { address: at, value: Box::new(value) }
     }
 
     /// The type behind an address that only a sub-command leads through: what C says, or words.

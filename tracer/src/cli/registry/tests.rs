@@ -209,8 +209,11 @@ fn control_codes_of_windows() {
 #[test]
 fn control_codes_of_vendors() {
     let words = ["show", "--os", "windows", "IOCTL_ACME_GET_STATUS", "ACME_STATUS"];
-    insta::assert_snapshot!(output(&words));
-    insta::assert_snapshot!(output(&[&words[..4], &["--arch", "i386"]].concat()));
+    let text = output(&words);
+    let known = ["0x80002004 IOCTL_ACME_GET_STATUS\n", "size 32, align 8", "taken by", "ACME_STATUS"];
+    assert!(known.iter().all(|part| text.contains(part)), "{text}");
+    let text = output(&[&words[..4], &["--arch", "i386"]].concat());
+    assert!(text.contains("size 24, align 4"), "{text}");
     let line = output(&["decode", "--os", "windows", "--json", "0x80002004"]);
     let known = r#""kind":"private","input":"-","output":"ACME_STATUS","header":"acme.h""#;
     assert!(line.contains(known), "{line}");
