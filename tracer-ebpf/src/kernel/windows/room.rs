@@ -133,25 +133,29 @@ fn at(state: *mut State, offset: u64) -> *mut u8 {
 #[inline(never)]
 extern "C" fn copy_buffer(place: u32, address: u64, wanted: u32) -> u32 {
     let Some(state) = ROOMS.get_ptr_mut(place) else { return 0 };
-    let (used, left) = (get!(state, used), get!(state, left));
+    let left = get!(state, left);
     let length = if u64::from(wanted) < left { u64::from(wanted) } else { left };
-    if used > ROOM || length > u64::from(MAX_CAPTURE) {
+    set!(state, done, length);
+    // Read and compared where they are used, and not used again: verifiers before 6.3 forget the bounds of a number that the
+    // compiler puts on the stack before it is compared.
+    let (used, all) = (get!(state, used), get!(state, done));
+    if used > ROOM || all > u64::from(MAX_CAPTURE) {
         return 0;
     }
-    set!(state, done, length);
     let to = at(state, used + HEADER).cast();
-    // SAFETY: there is room for `length` bytes behind it, see `State`; the helper checks the source.
-    let failed = unsafe { bpf_probe_read_user(to, length as u32, address as *const core::ffi::c_void) } != 0;
+    // SAFETY: there is room for so many bytes behind it, see `State`; the helper checks the source.
+    let failed = unsafe { bpf_probe_read_user(to, all as u32, address as *const core::ffi::c_void) } != 0;
     if failed {
         set!(state, done, 0);
         for _ in 0..MAX_PAGES {
-            if !copy_page(state, used, address, length) {
+            if !copy_page(state, get!(state, used), address, length) {
                 break;
             }
         }
     }
     let done = get!(state, done);
-    if done > length {
+    let used = get!(state, used);
+    if done > length || used > ROOM {
         return 0;
     }
     let cut = if length < u64::from(wanted) { segment_flags::TRUNCATED } else { 0 };
