@@ -80,11 +80,14 @@ mod programs {
         0
     }
 
+    /// Number and registers of a system call are those of the one architecture that is measured.
+    #[cfg(bpf_target_arch = "x86_64")]
     #[raw_tracepoint(tracepoint = "sys_enter")]
     pub fn raw_enter(ctx: RawTracePointContext) -> i32 {
         i32::from(ctx.arg::<u64>(1) == 16 && bytes(0) == 1)
     }
 
+    #[cfg(bpf_target_arch = "x86_64")]
     #[raw_tracepoint(tracepoint = "sys_exit")]
     pub fn raw_exit(ctx: RawTracePointContext) -> i32 {
         // Which call it was is in its registers, behind a helper.

@@ -18,12 +18,22 @@ const CAP_BPF: u64 = 39;
 /// Whether our capabilities suffice for loading and attaching tracing programs.
 #[must_use]
 pub fn may_trace() -> bool {
-    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let Some(caps) = status_field(&status, "CapEff").and_then(|v| u64::from_str_radix(v, 16).ok()) else {
-        return true;
-    };
-    let has = |cap: u64| caps & (1 << cap) != 0;
     has(CAP_SYS_ADMIN) || (has(CAP_BPF) && has(CAP_PERFMON))
+}
+
+/// Whether the running thread has a capability; if that cannot be told, it is for the kernel to refuse.
+fn has(capability: u64) -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let held = status_field(&status, "CapEff").and_then(|value| u64::from_str_radix(value, 16).ok());
+    held.is_none_or(|held| held & (1 << capability) != 0)
+}
+
+/// The level of `kernel.perf_event_paranoid`, if it is one at which Debian's kernels want `CAP_SYS_ADMIN` for what needs
+/// `CAP_PERFMON` elsewhere, and we do not have it.
+#[must_use]
+pub fn restricted_perf_events() -> Option<i32> {
+    let level = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()?;
+    (level > 2 && !has(CAP_SYS_ADMIN)).then_some(level)
 }
 
 /// The user behind sudo, if there is one and it is not root.

@@ -51,13 +51,24 @@ impl Package {
                 "no package {start}*{end}: Debian 12's archives have it; are they in /etc/apt/sources.list?"
             )
         })?;
-        let name = format!("{start}{version}{end}");
-        let record = sh::output_of("apt-cache", &["show", "--no-all-versions", &name]).unwrap_or_default();
+        Self::named(&format!("{start}{version}{end}"))
+    }
+
+    /// The newest version of a package, whose name may end in `:` and an architecture.
+    ///
+    /// # Errors
+    /// When the machine's package lists do not have it.
+    pub fn named(name: &str) -> Result<Self> {
+        let record = sh::output_of("apt-cache", &["show", "--no-all-versions", name]).unwrap_or_default();
         let field = |key: &str| {
             let line = record.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": "));
             line.map(str::to_owned).with_context(|| format!("apt-cache show {name} has no {key}"))
         };
-        Ok(Self { path: field("Filename")?.into(), sha256: field("SHA256")?.into(), name: name.into() })
+        Ok(Self {
+            path: field("Filename")?.into(),
+            sha256: field("SHA256")?.into(),
+            name: name.replace(':', "-").into(),
+        })
     }
 
     /// The package's files, in a folder of the cache.

@@ -67,6 +67,7 @@ struct kinds\tbig\tbe\t
 struct kinds\tcode\tfourcc\t
 struct kinds\tcode\tset\tCODE
 struct kinds\tdev\tdev\t
+struct kinds\tdev\treserved\t
 struct kinds\tfd\tfd\t
 struct kinds\thex\thex\t
 struct kinds\tip\tipv4\t

@@ -570,7 +570,8 @@ impl<'r> Planner<'r> {
                 }
                 inner.retain(|scope| !scope.is_empty());
                 let mut show = show(&field.name, &facts);
-                if show == Show::NonZero && !facts.iter().any(|fact| matches!(fact, Fact::Set(_))) {
+                let known = |fact: &Fact| matches!(fact, Fact::Set(_) | Fact::Dev);
+                if show == Show::NonZero && !facts.iter().any(known) {
                     // Nobody knows what it should be.
                     facts.push(Fact::Hex);
                 }

@@ -260,15 +260,18 @@ impl Work {
     /// Copies a segment that leads nowhere, if all of it can be read.
     #[inline(always)]
     fn plain(&self, address: u64, wanted: u64) -> bool {
-        let (used, left) = (get!(self.used), get!(self.left));
+        let left = get!(self.left);
         let length = if wanted < left { wanted } else { left };
-        // No third condition here, as in `read`.
-        if used > ROOM || length > u64::from(MAX_CAPTURE) {
+        set!(self.missing, length);
+        // Read and compared where they are used, and not used again: verifiers before 6.3 forget the bounds of a number that the
+        // compiler puts on the stack before it is compared. No third condition here, as in `read`.
+        let (used, all) = (get!(self.used), get!(self.missing));
+        if used > ROOM || all > u64::from(MAX_CAPTURE) {
             return false;
         }
         let to = self.at(used + HEADER).cast();
-        // SAFETY: there is room for `length` bytes, see `State`; the helper checks the source.
-        if unsafe { bpf_probe_read_user(to, length as u32, address as *const core::ffi::c_void) } != 0 {
+        // SAFETY: there is room for so many bytes, see `State`; the helper checks the source.
+        if unsafe { bpf_probe_read_user(to, all as u32, address as *const core::ffi::c_void) } != 0 {
             return false;
         }
         let header = SegmentHeader {
@@ -283,7 +286,7 @@ impl Work {
             set!(self.incomplete, 1);
         }
         set!(self.left, left - length);
-        self.finish(used, &header, length);
+        self.finish(&header, length);
         true
     }
 
@@ -368,7 +371,7 @@ impl Work {
             set!(self.faulted, 1);
         }
         set!(self.left, left.saturating_sub(length));
-        self.finish(used, &header, length);
+        self.finish(&header, length);
         // SAFETY: `count` is within the array; the state is this CPU's.
         unsafe {
             let found = (&raw mut (*self.0).found).cast::<Found>().add(count as usize);
@@ -379,11 +382,16 @@ impl Work {
 
     /// Writes the header of a segment whose bytes lie behind it already, and the zeros that fill it up.
     #[inline(always)]
-    fn finish(&self, used: u64, header: &SegmentHeader, length: u64) {
+    fn finish(&self, header: &SegmentHeader, length: u64) {
+        let used = get!(self.used);
+        if used > ROOM {
+            return;
+        }
         // SAFETY: the room is larger than `ROOM` by more than this; segments begin at multiples of 8.
         unsafe { self.at(used).cast::<SegmentHeader>().write(*header) };
+        // What is compared anew, see `plain`.
+        let used = get!(self.used);
         set!(self.used, used + HEADER + ((length + 7) & !7));
-        // Read and compared anew: a number that went through the stack has no bounds to verifiers before 6.3.
         set!(self.end, used + HEADER + length);
         let end = get!(self.end);
         if end <= ROOM + u64::from(MAX_CAPTURE) {
@@ -525,7 +533,7 @@ impl Work {
             flags: 0,
             reserved: 0,
         };
-        self.finish(used, &header, u64::from(length));
+        self.finish(&header, u64::from(length));
     }
 
     /// Adds a stack.
@@ -549,6 +557,6 @@ impl Work {
             flags,
             reserved: 0,
         };
-        self.finish(used, &header, length);
+        self.finish(&header, length);
     }
 }

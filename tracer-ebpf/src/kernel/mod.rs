@@ -2,7 +2,7 @@
 
 mod call;
 mod capture;
-#[cfg(bpf_target_arch = "x86_64")]
+#[cfg(any(bpf_target_arch = "x86_64", bpf_target_arch = "aarch64"))]
 mod compat;
 mod current;
 mod file;
@@ -54,14 +54,14 @@ pub fn exit_ioctl(ctx: TracePointContext) -> u32 {
     0
 }
 
-#[cfg(bpf_target_arch = "x86_64")]
+#[cfg(any(bpf_target_arch = "x86_64", bpf_target_arch = "aarch64"))]
 #[raw_tracepoint(tracepoint = "sys_enter")]
 pub fn compat_enter(ctx: RawTracePointContext) -> i32 {
     compat::enter(&ctx);
     0
 }
 
-#[cfg(bpf_target_arch = "x86_64")]
+#[cfg(any(bpf_target_arch = "x86_64", bpf_target_arch = "aarch64"))]
 #[raw_tracepoint(tracepoint = "sys_exit")]
 pub fn compat_exit(ctx: RawTracePointContext) -> i32 {
     compat::exit(&ctx);

@@ -171,16 +171,22 @@ fn loops() -> Finding {
 }
 
 fn programs_of_32_bits() -> Finding {
-    if !cfg!(target_arch = "x86_64") {
+    // The function that their calls come to, and the option that it is built with.
+    let known = match std::env::consts::ARCH {
+        "x86_64" => Some(("__ia32_compat_sys_ioctl", "CONFIG_IA32_EMULATION")),
+        "aarch64" => Some(("__arm64_compat_sys_ioctl", "CONFIG_COMPAT")),
+        _ => None,
+    };
+    let Some((function, option)) = known else {
         return Finding::Good("calls of 32-bit programs: by the same tracepoints".to_owned());
-    }
+    };
     let symbols = read("/proc/kallsyms");
-    if symbols.is_empty() || symbols.contains("__ia32_compat_sys_ioctl") {
+    if symbols.is_empty() || symbols.contains(function) {
         Finding::Good(
             "32-bit programs: seen (raw tracepoint sys_enter, attached while there is one)".to_owned(),
         )
     } else {
-        Finding::Less("32-bit programs: this kernel runs none (CONFIG_IA32_EMULATION)".to_owned())
+        Finding::Less(format!("32-bit programs: this kernel runs none ({option})"))
     }
 }
 

@@ -186,6 +186,12 @@ pub enum LiveError {
         "tracing needs CAP_BPF and CAP_PERFMON: run with sudo, or `setcap cap_bpf,cap_perfmon,cap_dac_read_search,cap_sys_ptrace+ep` the program"
     )]
     Privileges,
+    /// Privileges that suffice elsewhere do not here.
+    #[error(
+        "this kernel lets only root attach (kernel.perf_event_paranoid is {0}, as Debian has it): run with sudo, or `sysctl \
+         kernel.perf_event_paranoid=2` as root"
+    )]
+    Paranoid(i32),
     /// There is no tracefs and none could be mounted.
     #[error(
         "tracefs is not mounted and cannot be mounted here ({0}): run `mount -t tracefs tracefs /sys/kernel/tracing` as root"
@@ -233,8 +239,9 @@ pub struct Live {
 /// The kernel side's log; it is empty unless diagnostics were asked for.
 pub type KernelLog = aya_log::EbpfLogger<&'static dyn log::Log>;
 
-/// Whether 32-bit programs need programs of their own; elsewhere they fire the same tracepoints.
-const COMPAT: bool = cfg!(target_arch = "x86_64");
+/// Whether 32-bit programs need programs of their own, since the kernel leaves their calls out of the tracepoints
+/// (`ARCH_TRACE_IGNORE_COMPAT_SYSCALLS`); elsewhere they fire the same ones.
+const COMPAT: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
 
 /// Where the tracepoints are described; the second is where older systems mount it.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
@@ -374,9 +381,12 @@ impl Live {
         for (program, tracepoint) in [("exit_ioctl", "sys_exit_ioctl"), ("enter_ioctl", "sys_enter_ioctl")] {
             let program: &mut TracePoint = self.program(program)?;
             program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;
-            program
-                .attach("syscalls", tracepoint)
-                .map_err(|e| kernel("cannot attach to a system call tracepoint", e))?;
+            program.attach("syscalls", tracepoint).map_err(|error| {
+                match crate::process::restricted_perf_events() {
+                    Some(level) => LiveError::Paranoid(level),
+                    None => kernel("cannot attach to a system call tracepoint", error),
+                }
+            })?;
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
 //! 32-bit programs, which do not fire the tracepoints of 64-bit system calls.
-#![cfg(target_arch = "x86_64")]
+#![cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 
 use std::{
     collections::BTreeMap,
@@ -13,8 +13,12 @@ use crate::trace::{events, have_root, ioctl_trace, number, run, stderr, text};
 fn compat32(dir: &Path) -> PathBuf {
     let program = dir.join("compat32");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/live/compat32.c");
-    let gcc = ["-m32", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-O1", "-o"];
-    assert!(Command::new("gcc").args(gcc).arg(&program).arg(source).status().expect("gcc").success());
+    let (gcc, mode) =
+        if cfg!(target_arch = "x86_64") { ("gcc", "-m32") } else { ("arm-linux-gnueabihf-gcc", "-marm") };
+    let options = ["-nostdlib", "-static", "-fno-pie", "-no-pie", "-fno-stack-protector", "-O1", "-o"];
+    let mut compile = Command::new(gcc);
+    compile.arg(mode).args(options).arg(&program).arg(source);
+    assert!(compile.status().expect("a compiler").success());
     program
 }
 

@@ -13,6 +13,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use crate::trace::{
     Running, attached, events, exerciser, finish, have_root, ioctl_trace, run, signal_child, stderr, stdout,
+    until,
 };
 
 /// Runs the program that makes known calls, with these outputs.
@@ -89,8 +90,11 @@ fn an_interrupted_run_leaves_complete_files() {
     let (table, lines) = (dir.path().join("a.parquet"), dir.path().join("a.jsonl.zst"));
     let mut command = ioctl_trace(["-p", &target.pid()]);
     command.arg("-o").arg(&table).arg("-o").arg(&lines);
+    // What is not compressed is seen to come.
+    let plain = dir.path().join("a.log");
+    command.arg("-o").arg(&plain);
     let tracer = attached(&mut command);
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    until("calls", || fs::metadata(&plain).is_ok_and(|file| file.len() > 0).then_some(()));
     signal_child(&tracer, Signal::SIGINT);
     assert!(finish(tracer).status.success());
     let text = zstd::decode_all(File::open(&lines).expect("a file")).expect("complete");

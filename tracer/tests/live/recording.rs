@@ -8,7 +8,7 @@ use std::{
 
 use nix::sys::signal::Signal;
 
-use crate::trace::{attached, exerciser, have_root, ioctl_trace, run, signal_child, stderr};
+use crate::trace::{PATIENCE, attached, exerciser, have_root, ioctl_trace, run, signal_child, stderr};
 
 #[test]
 fn a_replay_writes_what_the_live_run_wrote() {
@@ -60,7 +60,7 @@ fn a_killed_tracer_leaves_what_it_had_written() {
         // Killed at other points each time, once there is something to lose.
         let begin = Instant::now();
         while fs::metadata(&path).map_or(0, |file| file.len()) < 1_000 + 20_000 * u64::from(turn) {
-            assert!(begin.elapsed() < Duration::from_secs(60), "nothing is written");
+            assert!(begin.elapsed() < PATIENCE, "nothing is written");
             std::thread::sleep(Duration::from_millis(1 + u64::from(turn)));
         }
         signal_child(&tracer, Signal::SIGKILL);

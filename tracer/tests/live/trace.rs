@@ -11,8 +11,8 @@ use std::{
 
 use serde_json::Value;
 
-/// Nothing here takes this long unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Nothing here takes this long unless it hangs, in a machine that is emulated neither.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// `false`, with a word about it, when these tests cannot run for want of root.
 pub fn have_root() -> bool {

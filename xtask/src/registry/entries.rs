@@ -21,7 +21,7 @@ pub struct Entry {
     /// Line of the definition.
     pub line: u32,
     /// The other macros that its body may be a name of.
-    alias_of: Vec<String>,
+    pub alias_of: Vec<String>,
 }
 
 /// A second name of a request.

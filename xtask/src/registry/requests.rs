@@ -298,6 +298,13 @@ impl Rows {
                 if known || self.aliases.keys().any(|alias| alias.name == *name) {
                     continue;
                 }
+                let has = |of: &&String| self.named(of).any(|(_, row)| row.number(0) == Some(entry.number));
+                // Drivers have names of their own for what the headers for user space define.
+                if let Some(of) = entry.alias_of.iter().find(has) {
+                    let alias = Alias { name: name.clone(), of: of.clone() };
+                    self.aliases.insert(alias, (entry.header.clone(), entry.line));
+                    continue;
+                }
                 let mut row = Row::new(name, entry, flavour, kernel);
                 for arch in 0..COUNT {
                     let size = entry.arg.as_ref().map(|(ty, _)| size(arch, ty));

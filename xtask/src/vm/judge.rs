@@ -13,7 +13,8 @@ use ioctl_registry::{Arch, Registry, Request};
 use serde_json::Value;
 
 use super::{
-    scenario::Scenario,
+    fields,
+    scenario::{DOCTOR, Scenario},
     strace::{self, Call},
 };
 
@@ -38,6 +39,12 @@ pub struct Verdict {
     pub decoded: usize,
     /// Requests with arguments that were not, and how often.
     pub undecoded: BTreeMap<String, usize>,
+    /// Fields that strace shows too.
+    pub fields: usize,
+    /// Those of them that have the same name and value.
+    pub same_fields: usize,
+    /// The others, each once, and how often.
+    pub other_fields: BTreeMap<String, usize>,
     /// What is wrong, each once, and how often.
     pub problems: BTreeMap<String, usize>,
 }
@@ -50,6 +57,16 @@ impl Verdict {
     fn differ(&mut self, text: String) {
         self.different += 1;
         self.problem(text);
+    }
+
+    fn count_fields(&mut self, event: &Value, ours: [&str; 2], theirs: &str) {
+        let name = names(event).map(head).collect::<Vec<_>>().join(" or ");
+        let compared = fields::compare(&name, ours, theirs);
+        self.fields += compared.same + compared.explained + compared.differing.len();
+        self.same_fields += compared.same;
+        for other in compared.differing {
+            *self.other_fields.entry(format!("{name}: {other}")).or_default() += 1;
+        }
     }
 
     /// Whether all is as it must be.
@@ -75,10 +92,14 @@ pub fn judge(scenario: &Scenario, job: &Path, tracer: &Path) -> Result<Verdict> 
             verdict.problem(format!("{client}: exit code {}: {last}", rc.trim()));
         }
         let lines = file("jsonl");
-        let mut replay = Command::new(tracer);
-        replay.args(["replay", "-q", "--no-tui", "-o"]).arg(&lines).arg(file("iotrace"));
-        let output = replay.output().with_context(|| tracer.display().to_string())?;
-        ensure!(output.status.success(), "replay of {client}: {}", String::from_utf8_lossy(&output.stderr));
+        replay(tracer, &["--format", "jsonl"], &file("iotrace"), &lines)?;
+        let [ours, raw] = [("txt", "abbrev"), ("raw.txt", "raw")].map(|(extension, style)| {
+            let text = file(extension);
+            replay(tracer, &["-v", "-s", "65536", "-X", style], &file("iotrace"), &text)?;
+            let text = fs::read(&text).with_context(|| text.display().to_string())?;
+            anyhow::Ok(by_thread(strace::calls(&without_names(&String::from_utf8_lossy(&text)))))
+        });
+        let (ours, raw) = (ours?, raw?);
         let text = fs::read(file("strace")).with_context(|| format!("{client}: strace"))?;
         let theirs = by_thread(strace::calls(&String::from_utf8_lossy(&text)));
         let mut places: BTreeMap<i64, usize> = BTreeMap::new();
@@ -89,7 +110,14 @@ pub fn judge(scenario: &Scenario, job: &Path, tracer: &Path) -> Result<Verdict> 
             let Some(of_thread) = theirs.get(&tid) else { continue };
             let place = places.entry(tid).or_default();
             match of_thread.get(*place) {
-                Some(call) => compare(scenario, client, &event, call, &mut verdict),
+                Some(call) => {
+                    compare(scenario, client, &event, call, &mut verdict);
+                    let mine = [&ours, &raw].map(|calls| {
+                        let call = calls.get(&tid).and_then(|calls| calls.get(*place));
+                        call.map(|call| call.argument.as_str()).unwrap_or_default()
+                    });
+                    verdict.count_fields(&event, mine, &call.argument);
+                }
                 None => verdict.differ(format!("{client}: more calls of a thread than strace has")),
             }
             *place += 1;
@@ -106,6 +134,12 @@ pub fn judge(scenario: &Scenario, job: &Path, tracer: &Path) -> Result<Verdict> 
             }
         }
     }
+    if scenario.small {
+        let doctor = fs::read_to_string(job.join("out").join(DOCTOR)).context("the doctor did not run")?;
+        for line in doctor.lines().filter(|line| !line.starts_with("ok")) {
+            verdict.problem(format!("doctor: {}", line.escape_debug()));
+        }
+    }
     for request in scenario.requests.iter().filter(|request| !succeeded.contains(*request)) {
         verdict.problem(format!("{request} was not seen to succeed"));
     }
@@ -117,6 +151,25 @@ pub fn judge(scenario: &Scenario, job: &Path, tracer: &Path) -> Result<Verdict> 
         ));
     }
     Ok(verdict)
+}
+
+/// Writes a recording as lines or JSON.
+fn replay(tracer: &Path, options: &[&str], recording: &Path, to: &Path) -> Result<()> {
+    let mut replay = Command::new(tracer);
+    replay.args(["replay", "-q", "--no-tui"]).args(options).arg("-o").arg(to).arg(recording);
+    let output = replay.output().with_context(|| tracer.display().to_string())?;
+    let (name, error) = (recording.display(), String::from_utf8_lossy(&output.stderr));
+    ensure!(output.status.success(), "replay of {name}: {error}");
+    Ok(())
+}
+
+/// Lines `COMMAND TID ioctl(…` as strace has them, which does not say the command's name.
+fn without_names(text: &str) -> String {
+    let calls = text.lines().filter_map(|line| {
+        let (before, call) = line.split_once(" ioctl(")?;
+        Some(format!("{} ioctl({call}\n", before.rsplit(' ').next()?))
+    });
+    calls.collect()
 }
 
 fn by_thread(calls: Vec<Call>) -> BTreeMap<i64, Vec<Call>> {

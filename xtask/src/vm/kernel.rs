@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
+use super::arch::Arch;
 use crate::debian::{Package, fingerprint, keyed, once, succeed};
 
 /// A kernel that scenarios run on.
@@ -20,10 +21,13 @@ pub enum Version {
     /// Debian 12's newer one
     #[value(name = "6.12")]
     V6_12,
+    /// Debian 12's own for arm64, only if it is named
+    #[value(name = "6.1-arm64")]
+    V6_1Arm64,
 }
 
 impl Version {
-    /// Every one.
+    /// Those that scenarios and tests run on if none is named.
     pub const ALL: [Self; 2] = [Self::V6_1, Self::V6_12];
 
     /// As its series is called.
@@ -31,6 +35,15 @@ impl Version {
         match self {
             Self::V6_1 => "6.1",
             Self::V6_12 => "6.12",
+            Self::V6_1Arm64 => "6.1-arm64",
+        }
+    }
+
+    /// What it runs on.
+    pub const fn arch(self) -> Arch {
+        match self {
+            Self::V6_1 | Self::V6_12 => Arch::Amd64,
+            Self::V6_1Arm64 => Arch::Arm64,
         }
     }
 
@@ -39,6 +52,7 @@ impl Version {
         match self {
             Self::V6_1 => ("linux-image-6.1.0-", "-amd64-unsigned"),
             Self::V6_12 => ("linux-image-6.12.", "+deb12-amd64-unsigned"),
+            Self::V6_1Arm64 => ("linux-image-6.1.0-", "-arm64-unsigned"),
         }
     }
 }
@@ -54,6 +68,8 @@ pub struct Kernel {
     pub modules: PathBuf,
     /// The initial file system.
     pub initrd: PathBuf,
+    /// What it runs on.
+    pub arch: Arch,
 }
 
 /// What the initial file system has to load, in no order.
@@ -78,20 +94,25 @@ impl Kernel {
             succeed(Command::new("depmod").arg("-b").arg(&unpacked).arg(&release), "depmod")?;
         }
         let init = include_str!("../../vm/init");
+        let arch = version.arch();
+        let busybox = match arch {
+            Arch::Amd64 => PathBuf::from("/bin/busybox"),
+            Arch::Arm64 => Package::named("busybox-static:arm64")?.unpacked(cache)?.join("bin/busybox"),
+        };
         let key = keyed(&format!("initrd-{release}"), &fingerprint(&format!("{init}{}", package.sha256)));
-        let initrd = once(cache, &key, |target| initial_file_system(&tree, init, target))?;
+        let initrd = once(cache, &key, |target| initial_file_system(&tree, init, &busybox, target))?;
         let image = unpacked.join(format!("boot/vmlinuz-{release}"));
-        Ok(Self { release, image, modules, initrd: initrd.join("initrd") })
+        Ok(Self { release, image, modules, initrd: initrd.join("initrd"), arch })
     }
 }
 
 /// Writes `initrd` into a folder: busybox, the script, and modules in the order of their dependencies.
-fn initial_file_system(modules: &Path, init: &str, target: &Path) -> Result<()> {
+fn initial_file_system(modules: &Path, init: &str, busybox: &Path, target: &Path) -> Result<()> {
     let root = target.join("root");
     for folder in ["bin", "dev", "lower", "memory", "tree", "proc", "sys", "m"] {
         fs::create_dir_all(root.join(folder))?;
     }
-    fs::copy("/bin/busybox", root.join("bin/busybox")).context("/bin/busybox")?;
+    fs::copy(busybox, root.join("bin/busybox")).with_context(|| busybox.display().to_string())?;
     fs::write(root.join("init"), init)?;
     let mut list = String::new();
     for path in in_order(&fs::read_to_string(modules.join("modules.dep"))?) {

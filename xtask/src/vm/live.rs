@@ -11,22 +11,19 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
+    arch::Arch,
     cache, job,
     kernel::{Kernel, Version},
     machine::{Machine, Share},
     userland,
 };
-use crate::{
-    setup,
-    sh::{self, cargo, loudly},
-    test,
-};
+use crate::{setup, sh, test};
 
 /// An emulated machine takes this long at most.
 const LIMIT: Duration = Duration::from_secs(3_000);
 
-/// What 32-bit test programs are built with.
-const COMPILER: &str = "gcc";
+/// What they trace.
+const EXAMPLES: [&str; 3] = ["exerciser", "hostile", "sweep"];
 
 /// Runs the tests, all or those of some names, on some kernels.
 ///
@@ -34,21 +31,22 @@ const COMPILER: &str = "gcc";
 /// When they cannot be run, or one fails.
 pub fn test(versions: &[Version], arguments: &[String]) -> Result<()> {
     setup::setup()?;
-    loudly(cargo().args(["build", "--quiet", "--release", "--package", "ioctl-trace"]))?;
-    let program = build()?;
-    userland::tools()?;
-    let packages = test::PROGRAMS.iter().map(|(_, package)| *package).chain([COMPILER]);
-    let userland = userland::with(&cache(), &packages.map(str::to_owned).collect())?;
     let mut failed = Vec::new();
     for version in versions {
+        userland::tools(version.arch())?;
+        let programs = build(version.arch())?;
+        let tested = test::PROGRAMS.iter().map(|(_, package)| package);
+        let packages =
+            tested.chain(version.arch().compilers()).map(|package| (*package).to_owned()).collect();
+        let userland = userland::with(&cache(), version.arch(), &packages)?;
         let kernel = Kernel::fetch(&cache(), *version)?;
         let name = format!("{}/live tests", version.name());
-        let job = job(&format!("{}/live-tests", version.name()))?;
-        fs::write(job.join("job"), script(&program, arguments))?;
-        let mut shares = vec![Share { tag: "workspace", folder: sh::root(), writable: false }];
-        if !sh::target().starts_with(sh::root()) {
-            shares.push(Share { tag: "target", folder: sh::target(), writable: false });
-        }
+        let job = job(&format!("{}/live-tests", version.name()), kernel.arch)?;
+        fs::write(job.join("job"), script(&programs.test, arguments))?;
+        let shares = vec![
+            Share { tag: "workspace", folder: sh::root(), writable: false },
+            Share { tag: "target", folder: programs.copied(&job)?, writable: false },
+        ];
         let machine =
             Machine { kernel: &kernel, userland: &userland, job: &job, shares, devices: &[], append: "" };
         if machine.run(&name, LIMIT)? != 0 {
@@ -61,23 +59,73 @@ pub fn test(versions: &[Version], arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds the test program and the programs that it traces.
-fn build() -> Result<PathBuf> {
-    let mut command = cargo();
-    command.args(["test", "--quiet", "--package", "ioctl-trace", "--no-run", "--message-format=json"]);
-    command.args(["--test", "live", "--examples", "--bins"]);
-    let output = command.stderr(Stdio::inherit()).output().context("cargo test")?;
+/// Runs the tests of libraries for arm64.
+///
+/// # Errors
+/// When they cannot be built, or one fails.
+pub fn units() -> Result<()> {
+    setup::setup()?;
+    let arch = Arch::Arm64;
+    userland::tools(arch)?;
+    let packages = ["ioctl-registry", "ioctl-trace-ebpf", "ioctl-trace"];
+    let arguments: Vec<&str> = ["test", "--release", "--lib"]
+        .into_iter()
+        .chain(packages.iter().flat_map(|package| ["--package", package]))
+        .collect();
+    let mut tests = arch.cargo(&cache(), &arguments)?;
+    let runner = "qemu-aarch64-static -L /usr/aarch64-linux-gnu";
+    sh::loudly(tests.env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", runner))
+}
+
+/// What the tests run.
+struct Programs {
+    /// The test program.
+    test: PathBuf,
+    /// All.
+    all: Vec<PathBuf>,
+}
+
+impl Programs {
+    /// A folder with copies of them, which stay what they are while others are built.
+    fn copied(&self, job: &Path) -> Result<PathBuf> {
+        let folder = job.join("target");
+        for program in &self.all {
+            let copy = folder.join(program.strip_prefix(sh::target())?);
+            fs::create_dir_all(copy.parent().unwrap_or(&folder))?;
+            fs::copy(program, &copy).with_context(|| program.display().to_string())?;
+        }
+        Ok(folder)
+    }
+}
+
+/// Builds the test program and the programs that it traces: optimised, since what is emulated is slow enough.
+fn build(arch: Arch) -> Result<Programs> {
+    let traced = EXAMPLES.iter().flat_map(|name| ["--example", name]);
+    let arguments: Vec<&str> = ["build", "--bin", "ioctl-trace"].into_iter().chain(traced).collect();
+    let mut all = built(arch, &arguments)?;
+    let tests = built(arch, &["test", "--no-run", "--test", "live"])?;
+    let is_test = |program: &&PathBuf| {
+        program.file_name().is_some_and(|name| name.to_string_lossy().starts_with("live-"))
+    };
+    let test = tests.iter().find(is_test).context("cargo built no test program")?.clone();
+    all.extend(tests);
+    Ok(Programs { test, all })
+}
+
+/// Runs cargo; gives the programs that it says it has built.
+fn built(arch: Arch, arguments: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut command = arch.cargo(&cache(), arguments)?;
+    command.args(["--quiet", "--release", "--package", "ioctl-trace", "--message-format=json"]);
+    let output = command.stderr(Stdio::inherit()).output().context("cargo")?;
     if !output.status.success() {
-        bail!("the tests cannot be built");
+        bail!("cargo {} failed", arguments.join(" "));
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let artifacts = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut programs = artifacts.filter(|it| it["target"]["name"] == "live" && it["executable"].is_string());
-    let program = programs.next().context("cargo built no test program")?;
-    Ok(PathBuf::from(program["executable"].as_str().unwrap_or_default()))
+    Ok(artifacts.filter_map(|artifact| Some(PathBuf::from(artifact["executable"].as_str()?))).collect())
 }
 
-/// What the machine does: the workspace is mounted where the test program has been told that it is.
+/// What the machine does: workspace and programs are mounted where the test program has been told that it is.
 fn script(program: &Path, arguments: &[String]) -> String {
     let (root, target) = (sh::root(), sh::target());
     let mount = |tag: &str, path: &Path| {
@@ -86,11 +134,11 @@ fn script(program: &Path, arguments: &[String]) -> String {
             "mkdir -p '{path}' && mount -t 9p -o ro,cache=loose,trans=virtio,version=9p2000.L,msize=512000 {tag} '{path}'\n"
         )
     };
+    // Debian's kernels want more than CAP_PERFMON at the level that they start with.
     // Without udev there are no nodes that load their modules when they are opened.
-    let mut script = String::from("modprobe -a loop tun\n") + &mount("workspace", &root);
-    if !target.starts_with(&root) {
-        script += &mount("target", &target);
-    }
+    let script = String::from("modprobe -a loop tun\nsysctl -qw kernel.perf_event_paranoid=2\n")
+        + &mount("workspace", &root)
+        + &mount("target", &target);
     let words: Vec<String> = arguments.iter().map(|word| format!("'{}'", word.replace('\'', ""))).collect();
     script
         + &format!(

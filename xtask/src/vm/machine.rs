@@ -44,22 +44,15 @@ const LAST_LINES: usize = 15;
 
 impl Machine<'_> {
     fn command(&self) -> Command {
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args([
-            "-accel",
-            "tcg",
-            "-cpu",
-            "max",
-            "-m",
-            "2048",
-            "-smp",
-            "2",
-            "-no-reboot",
-            "-display",
-            "none",
-        ]);
+        let (program, arguments) = self.kernel.arch.qemu();
+        let mut qemu = Command::new(program);
+        // The processors take turns. Otherwise one may run for a moment what another has just replaced, unlike real ones: where
+        // tracepoints are switched on and off under load, the kernel stops.
+        qemu.args(arguments).args(["-accel", "tcg,thread=single"]);
+        qemu.args(["-m", "2048", "-smp", "2", "-no-reboot", "-display", "none"]);
         qemu.arg("-kernel").arg(&self.kernel.image).arg("-initrd").arg(&self.kernel.initrd);
-        let append = format!("console=tty0 console=ttyS0 panic=-1 quiet net.ifnames=0 {}", self.append);
+        let console = self.kernel.arch.console();
+        let append = format!("{console} panic=-1 quiet net.ifnames=0 {}", self.append);
         qemu.args(["-append", append.trim_end()]);
         let tree = format!("file={},if=virtio,format=raw,readonly=on", self.userland.display());
         qemu.args(["-drive", &tree]);
@@ -81,7 +74,7 @@ impl Machine<'_> {
     /// When it cannot be started.
     pub fn interactive(&self) -> Result<()> {
         let status = self.command().args(["-serial", "mon:stdio", "-nic", "user"]).status();
-        let status = status.context("cannot run qemu-system-x86_64")?;
+        let status = status.context("cannot run QEMU")?;
         if !status.success() {
             bail!("QEMU: {status}");
         }
@@ -108,7 +101,7 @@ impl Machine<'_> {
             .stdout(Stdio::piped())
             .stderr(File::create(self.job.join("qemu.err"))?)
             .spawn()
-            .context("cannot run qemu-system-x86_64")?;
+            .context("cannot run QEMU")?;
         let console = child.stdout.take().context("no console")?;
         let mut log = File::create(self.job.join("console.log"))?;
         let (lines, received) = mpsc::channel::<String>();

@@ -1,5 +1,7 @@
 //! `cargo xtask vm`: real drivers and their clients on Debian's kernels, in emulated machines.
 
+mod arch;
+mod fields;
 mod judge;
 mod kernel;
 mod live;
@@ -19,6 +21,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use self::{
+    arch::Arch,
     judge::Verdict,
     kernel::{Kernel, Version},
     machine::Machine,
@@ -62,6 +65,8 @@ pub enum VmCommand {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         tests: Vec<String>,
     },
+    /// Run what tests registry, records and decoding for arm64, in no machine: QEMU translates the programs
+    Units,
     /// Run the small set of scenarios on every kernel
     Ci,
     /// Run all scenarios on every kernel and write docs/zoo.md
@@ -102,6 +107,7 @@ pub fn vm(command: &VmCommand) -> Result<()> {
             summary(&run(&scenarios, &Version::ALL, false, &scenario::packages(&scenarios))?)
         }
         VmCommand::Test { kernel, tests } => live::test(&versions(*kernel), tests),
+        VmCommand::Units => live::units(),
         VmCommand::Shell { scenario, kernel } => {
             let chosen = scenario::chosen(scenario.as_slice())?;
             shell(scenario.is_some().then(|| chosen.first()).flatten(), *kernel)
@@ -118,15 +124,21 @@ fn cache() -> PathBuf {
     sh::target().join("vm")
 }
 
-/// The tracer that goes into machines.
-fn tracer() -> PathBuf {
-    sh::target().join("release/ioctl-trace")
+/// The tracer of an architecture.
+fn tracer(arch: Arch) -> PathBuf {
+    arch.programs().join("ioctl-trace")
 }
 
-/// Builds it.
-fn build() -> Result<()> {
+/// Builds the one that judges, and those that go into machines.
+fn build(versions: &[Version]) -> Result<()> {
     setup::setup()?;
-    loudly(cargo().args(["build", "--quiet", "--release", "--package", "ioctl-trace"]))
+    let arguments = ["build", "--quiet", "--release", "--package", "ioctl-trace"];
+    loudly(cargo().args(arguments))?;
+    if let Some(foreign) = versions.iter().map(|version| version.arch()).find(|arch| *arch != Arch::Amd64) {
+        userland::tools(foreign)?;
+        loudly(&mut foreign.cargo(&cache(), &arguments)?)?;
+    }
+    Ok(())
 }
 
 /// Where the results of a job are.
@@ -138,7 +150,7 @@ fn results(name: &str) -> PathBuf {
 const RELEASE: &str = "release";
 
 /// A folder for a job, with what every job has.
-fn job(name: &str) -> Result<PathBuf> {
+fn job(name: &str, arch: Arch) -> Result<PathBuf> {
     let job = results(name);
     if job.is_dir() {
         fs::remove_dir_all(&job)?;
@@ -146,7 +158,8 @@ fn job(name: &str) -> Result<PathBuf> {
     fs::create_dir_all(job.join("out"))?;
     fs::write(job.join("start"), include_str!("../../vm/start"))?;
     fs::write(job.join("client"), include_str!("../../vm/client"))?;
-    fs::copy(tracer(), job.join("ioctl-trace")).with_context(|| tracer().display().to_string())?;
+    let tracer = tracer(arch);
+    fs::copy(&tracer, job.join("ioctl-trace")).with_context(|| tracer.display().to_string())?;
     Ok(job)
 }
 
@@ -179,16 +192,19 @@ fn run(
     again: bool,
     packages: &BTreeSet<String>,
 ) -> Result<Vec<Outcome>> {
-    build()?;
-    let userland = if again {
-        PathBuf::new()
-    } else {
-        userland::tools()?;
-        userland::with(&cache(), packages)?
-    };
+    build(versions)?;
     let mut outcomes = Vec::new();
     for version in versions {
-        let kernel = (!again).then(|| Kernel::fetch(&cache(), *version)).transpose()?;
+        let (kernel, userland) = if again {
+            (None, PathBuf::new())
+        } else {
+            userland::tools(version.arch())?;
+            // Unpacking a foreign tree is slow.
+            let own = scenario::packages(scenarios);
+            let wanted = if version.arch() == Arch::Amd64 { packages } else { &own };
+            let userland = userland::with(&cache(), version.arch(), wanted)?;
+            (Some(Kernel::fetch(&cache(), *version)?), userland)
+        };
         for scenario in scenarios.iter().filter(|scenario| scenario.runs_on(*version)) {
             let begin = Instant::now();
             let folder = results(&format!("{}/{}", version.name(), scenario.name));
@@ -196,7 +212,7 @@ fn run(
             let outcome = Outcome {
                 scenario: scenario.name.clone(),
                 version: *version,
-                verdict: ran.and_then(|()| judge::judge(scenario, &folder, &tracer())),
+                verdict: ran.and_then(|()| judge::judge(scenario, &folder, &tracer(Arch::Amd64))),
                 release: fs::read_to_string(folder.join(RELEASE)).unwrap_or_default(),
             };
             report(&outcome, begin.elapsed());
@@ -209,7 +225,7 @@ fn run(
 /// Runs a scenario in a machine.
 fn boot(scenario: &Scenario, version: Version, kernel: &Kernel, userland: &Path) -> Result<()> {
     let name = format!("{}/{}", version.name(), scenario.name);
-    let job = job(&name)?;
+    let job = job(&name, kernel.arch)?;
     fs::write(job.join(RELEASE), &kernel.release)?;
     scenario.write(&job)?;
     let devices = scenario.devices(&job);
@@ -251,6 +267,9 @@ fn report(outcome: &Outcome, took: Duration) {
             for (request, times) in &verdict.undecoded {
                 eprintln!("    {times} x argument of {request} not decoded");
             }
+            for (field, times) in &verdict.other_fields {
+                eprintln!("    {times} x {field}");
+            }
         }
     }
 }
@@ -278,11 +297,11 @@ fn summary(outcomes: &[Outcome]) -> Result<()> {
 }
 
 fn shell(scenario: Option<&Scenario>, version: Version) -> Result<()> {
-    build()?;
-    userland::tools()?;
-    let userland = userland::with(&cache(), &scenario::packages(&scenario::all()?))?;
+    build(&[version])?;
+    userland::tools(version.arch())?;
+    let userland = userland::with(&cache(), version.arch(), &scenario::packages(&scenario::all()?))?;
     let kernel = Kernel::fetch(&cache(), version)?;
-    let job = job("shell")?;
+    let job = job("shell", kernel.arch)?;
     let mut script = String::from("PATH=$PATH:/job\n");
     for module in scenario.into_iter().flat_map(|scenario| &scenario.modules) {
         script += &format!("modprobe {module}\n");

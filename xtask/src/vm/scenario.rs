@@ -68,6 +68,9 @@ const fn minutes() -> u64 {
 /// Where they are.
 const FOLDER: &str = "xtask/vm/scenarios";
 
+/// What the doctor says, among a job's results.
+pub const DOCTOR: &str = "doctor";
+
 /// The empty disk.
 const DISK: &str = "disk";
 const DISK_BYTES: u64 = 64 << 20;
@@ -133,6 +136,10 @@ impl Scenario {
     pub fn write(&self, job: &Path) -> Result<()> {
         fs::File::create(job.join(DISK))?.set_len(DISK_BYTES)?;
         let mut script = String::from(". /job/client\n");
+        if self.small {
+            // It loads every program, those for 32-bit calls too.
+            script += &format!("/job/ioctl-trace doctor >/job/out/{DOCTOR} 2>&1\n");
+        }
         for module in &self.modules {
             script += &format!("modprobe {module} || say 'no module {module}'\n");
         }

@@ -35,9 +35,10 @@ fn text(scenarios: &[Scenario], outcomes: &[Outcome]) -> String {
          Written by `cargo xtask vm zoo` on {date}, on Debian's kernels {}, in QEMU without KVM.\n\n\
          Each client runs under ioctl-trace and strace at once. Every call that strace saw must be there, in its thread's order,\n\
          with the same name and result; the driver must be the one that the scenario declares for the file; arguments that hand\n\
-         something over or bring something back must be decoded. Scenarios are files in `xtask/vm/scenarios`.\n\n\
+         something over or bring something back must be decoded. Fields are those that strace shows too: how many have its\n\
+         name and value. Scenarios are files in `xtask/vm/scenarios`.\n\n\
          **{} families, {} calls, {} different requests; {} calls missing or different, {} wrong names, {} wrong drivers of {};\n\
-         {} of {} arguments with data decoded ({}).**\n\n",
+         {} of {} arguments with data decoded ({}); {} of {} fields as strace has them ({}).**\n\n",
         releases.join(" and "),
         totals.families.len(),
         totals.calls,
@@ -49,26 +50,31 @@ fn text(scenarios: &[Scenario], outcomes: &[Outcome]) -> String {
         totals.decoded,
         totals.carrying,
         share(totals.decoded, totals.carrying),
+        totals.same_fields,
+        totals.fields,
+        share(totals.same_fields, totals.fields),
     );
     text += "| family | drivers: clients |";
     for version in Version::ALL {
-        let _ = write!(text, " {}: calls | requests | decoded | |", version.name());
+        let _ = write!(text, " {}: calls | requests | decoded | fields | |", version.name());
     }
     text += "\n|---|---|";
-    text += &"--:|--:|--:|---|".repeat(Version::ALL.len());
+    text += &"--:|--:|--:|--:|---|".repeat(Version::ALL.len());
     text += "\n";
     for scenario in scenarios {
         let _ = write!(text, "| {} | {} |", scenario.family, scenario.about);
         for version in Version::ALL {
             let outcome = outcomes.iter().find(|it| it.scenario == scenario.name && it.version == version);
             text += &match outcome.map(|outcome| &outcome.verdict) {
-                None => " | | | not there |".to_owned(),
-                Some(Err(_)) => " | | | **did not run** |".to_owned(),
+                None => " | | | | not there |".to_owned(),
+                Some(Err(_)) => " | | | | **did not run** |".to_owned(),
                 Some(Ok(verdict)) => format!(
-                    " {} | {} | {} | {} |",
+                    " {} | {} | {} | {}/{} | {} |",
                     verdict.calls,
                     verdict.requests.len(),
                     share(verdict.decoded, verdict.carrying),
+                    verdict.same_fields,
+                    verdict.fields,
                     if verdict.passes() { "passes" } else { "**differs**" }
                 ),
             };
@@ -93,6 +99,7 @@ fn remarks(scenarios: &[Scenario], outcomes: &[Outcome]) -> String {
         let _ = writeln!(text, "- {}: {why}.", what.join(", "));
     }
     let (mut problems, mut undecoded) = (String::new(), BTreeMap::<&str, usize>::new());
+    let mut fields = BTreeMap::<&str, usize>::new();
     for outcome in outcomes {
         let Ok(verdict) = &outcome.verdict else { continue };
         for (problem, times) in &verdict.problems {
@@ -103,16 +110,23 @@ fn remarks(scenarios: &[Scenario], outcomes: &[Outcome]) -> String {
         for (request, times) in &verdict.undecoded {
             *undecoded.entry(request).or_default() += times;
         }
+        for (field, times) in &verdict.other_fields {
+            // Values are of one run.
+            let field = field.split(" is ").next().unwrap_or(field);
+            *fields.entry(field).or_default() += times;
+        }
     }
     if !problems.is_empty() {
         text += "\n## Different\n\n";
         text += &problems;
     }
-    if !undecoded.is_empty() {
-        text += "\n## Arguments that stay bytes\n\n";
-        let list: Vec<String> =
-            undecoded.iter().map(|(request, times)| format!("{request} ({times})")).collect();
-        let _ = writeln!(text, "{}.", list.join(", "));
+    for (heading, counts) in
+        [("Arguments that stay bytes", &undecoded), ("Fields that strace shows otherwise", &fields)]
+    {
+        if !counts.is_empty() {
+            let list: Vec<String> = counts.iter().map(|(what, times)| format!("{what} ({times})")).collect();
+            let _ = writeln!(text, "\n## {heading}\n\n{}.", list.join(", "));
+        }
     }
     text
 }
@@ -129,6 +143,8 @@ struct Totals<'o> {
     wrong_drivers: usize,
     carrying: usize,
     decoded: usize,
+    fields: usize,
+    same_fields: usize,
 }
 
 impl<'o> Totals<'o> {
@@ -143,6 +159,8 @@ impl<'o> Totals<'o> {
         self.wrong_drivers += verdict.wrong_drivers;
         self.carrying += verdict.carrying;
         self.decoded += verdict.decoded;
+        self.fields += verdict.fields;
+        self.same_fields += verdict.same_fields;
     }
 }
 

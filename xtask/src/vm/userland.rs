@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use super::arch::Arch;
 use crate::{
     debian::{fingerprint, once},
     sh,
@@ -27,13 +28,13 @@ deb http://deb.debian.org/debian-security bookworm-security main
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn with(cache: &Path, packages: &BTreeSet<String>) -> Result<PathBuf> {
+pub fn with(cache: &Path, arch: Arch, packages: &BTreeSet<String>) -> Result<PathBuf> {
     let wanted: BTreeSet<&str> = packages.iter().map(String::as_str).chain(BASE).collect();
-    if let Some(tree) = existing(cache, &wanted) {
+    if let Some(tree) = existing(cache, arch, &wanted) {
         return Ok(tree);
     }
     let list: Vec<&str> = wanted.into_iter().collect();
-    let key = format!("userland-{}", fingerprint(&format!("{SOURCES}{}", list.join(" "))));
+    let key = format!("{}{}", prefix(arch), fingerprint(&format!("{SOURCES}{}", list.join(" "))));
     let folder = once(cache, &key, |target| {
         fs::write(target.join("packages"), list.join("\n"))?;
         fs::write(target.join("sources.list"), SOURCES)?;
@@ -41,6 +42,7 @@ pub fn with(cache: &Path, packages: &BTreeSet<String>) -> Result<PathBuf> {
         let mut make = sh::as_root("env");
         // Its steps run as other users, who must be able to write temporary files.
         make.args(["TMPDIR=/tmp", "mmdebstrap", "--quiet", "--mode=root", "--variant=apt"]);
+        make.arg(format!("--architectures={}", arch.debian()));
         make.arg(format!("--include={}", list.join(",")));
         make.arg("--aptopt=Apt::Install-Recommends \"false\"");
         for folder in ["man", "doc", "locale", "info"] {
@@ -61,8 +63,10 @@ pub fn with(cache: &Path, packages: &BTreeSet<String>) -> Result<PathBuf> {
 }
 
 /// The smallest tree that has all of some packages.
-fn existing(cache: &Path, wanted: &BTreeSet<&str>) -> Option<PathBuf> {
-    let folders = fs::read_dir(cache).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+fn existing(cache: &Path, arch: Arch, wanted: &BTreeSet<&str>) -> Option<PathBuf> {
+    let folders = fs::read_dir(cache).ok()?.filter_map(Result::ok);
+    let folders = folders.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix(arch)));
+    let folders = folders.map(|entry| entry.path());
     let fitting = folders.filter_map(|folder| {
         let list = fs::read_to_string(folder.join("packages")).ok()?;
         let has: BTreeSet<&str> = list.lines().collect();
@@ -71,15 +75,21 @@ fn existing(cache: &Path, wanted: &BTreeSet<&str>) -> Option<PathBuf> {
     fitting.min().map(|(_, tree)| tree)
 }
 
+/// How names of trees begin.
+fn prefix(arch: Arch) -> String {
+    format!("userland-{}-", arch.debian())
+}
+
 /// Installs what making machines needs.
 ///
 /// # Errors
 /// When it cannot be installed.
-pub fn tools() -> Result<()> {
+pub fn tools(arch: Arch) -> Result<()> {
+    sh::install_missing("virtual machines", arch.tools())?;
+    arch.offer()?;
     sh::install_missing(
         "virtual machines",
         &[
-            ("qemu-system-x86_64", "qemu-system-x86"),
             ("mmdebstrap", "mmdebstrap"),
             ("mksquashfs", "squashfs-tools"),
             ("cpio", "cpio"),
