@@ -22,7 +22,7 @@ fn assert_lookup(number: u32, device: &Device<'_>, text: &str) {
 /// A registry of some lines, as the build leaves them, and what vendors add.
 fn registry(requests: &str, families: &str) -> Registry {
     let texts = [requests, "", "", families].map(|text| &*text.to_owned().leak());
-    let registry = Registry::from_tables(texts, More::default());
+    let registry = Registry::from_tables(System::Linux, texts, More::default());
     assert_eq!(registry.skipped, 0);
     registry
 }
@@ -302,6 +302,7 @@ fn malformed_lines_are_counted() {
     let good = "A\t-\t0x1\t?\t\tlinux/a.h\t\t\t\t\n";
     let bad = "B\t-\tx\t?\t\tlinux/a.h\t\t\t\t\nC\t-\t0x1ffffffff\t?\t\th\t\t\t\t\nD\n";
     let registry = Registry::from_tables(
+        System::Linux,
         [
             format!("{good}{bad}").leak(),
             "E\tA\th\nF\tmissing\th\n",

@@ -1,5 +1,7 @@
 //! Buffers of Windows' control codes, as drivers and programs fill them.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use ioctl_registry::{
     Arch, Named, Registry, Value,
     vendor::Mistake,

@@ -63,14 +63,6 @@ pub const PROGRAMS: [&str; 8] = [
 #[derive(Debug, Default)]
 pub struct Attached(HashSet<(u64, u64)>);
 
-impl Attached {
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
 impl Live {
     /// Watches the installed Wines, and for others that a wanted process may run.
     ///
@@ -100,7 +92,7 @@ impl Live {
     /// How many are watched.
     #[must_use]
     pub fn wines(&self) -> usize {
-        self.wine.len()
+        self.wine.0.len()
     }
 
     /// Puts probes into a file, if it is an `ntdll.so` of Wine that has none. Whether it is one.
@@ -118,7 +110,7 @@ impl Live {
         if self.wine.0.contains(&id) {
             return Ok(true);
         }
-        if !metadata.is_file() || self.wine.len() >= MAX_FILES {
+        if !metadata.is_file() || self.wine.0.len() >= MAX_FILES {
             return Ok(false);
         }
         for (place, (program, function)) in PROBES.into_iter().enumerate() {

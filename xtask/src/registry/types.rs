@@ -455,7 +455,7 @@ mod tests {
 
     #[test]
     fn one_text_serves_architectures_that_agree_on_the_rule() {
-        let all: Vec<_> = (0..COUNT)
+        let all: Vec<_> = (0..arch::COUNT)
             .map(|arch| (arch, "struct a", "linux/a.h", pair(if arch == 1 { 4 } else { 8 })))
             .collect();
         let rows = table(&[&flavour("", &all)]);
