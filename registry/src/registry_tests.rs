@@ -129,7 +129,7 @@ fn tables_are_sorted_and_small() {
         assert!(names.is_sorted(), "{path}");
     }
     let packed: usize = embedded_sizes().map(|(_, packed, _)| packed).sum();
-    assert!(packed <= 600_000, "{packed} bytes");
+    assert!(packed <= 660_000, "{packed} bytes");
     assert!(embedded_sizes().all(|(_, _, opened)| opened > 0));
 }
 
