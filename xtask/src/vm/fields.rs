@@ -66,7 +66,11 @@ fn collect(name: &str, text: &str, leaves: &mut Leaves) {
         // What changed may have its name once more.
         let last = name.rsplit('.').next().unwrap_or(name);
         let plain = |side| match field(side) {
-            Some((field, value)) if field == last || name.ends_with(&format!(".{field}")) => value,
+            Some((field, value))
+                if field == last || field == name || name.ends_with(&format!(".{field}")) =>
+            {
+                value
+            }
             _ => side,
         };
         sides.into_iter().map(plain).for_each(|side| collect(name, side, leaves));
