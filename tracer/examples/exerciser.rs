@@ -6,6 +6,7 @@
 //! of T threads at once, `--loop-sized SIZE N` of an unknown request that hands over SIZE bytes, less than 16 KiB,
 //! `--loop-decoded N` of `VIDIOC_S_FMT`, whose argument is a known type of 208 bytes, on a pipe, which refuses it at once,
 //! `--loop-decoded-at RATE N` of these, RATE in a second, `--loop-getppid N` of a system call that is no ioctl. `--forever` calls `FIONREAD` until it is killed;
+//! `--loop-resting MICROSECONDS N` makes these with a rest after each. `--forks N` has N child processes at once that make one each, `--descriptors N` makes one on each of N descriptors;
 //! `--block-when-told` makes a call that never returns after standard input is closed.
 #![expect(
     clippy::expect_used,
@@ -287,6 +288,48 @@ fn repeat_in_threads(threads: &str, count: &str) {
     println!("{}", begin.elapsed().as_nanos());
 }
 
+/// Child processes that are all there before the first makes its call.
+fn forks(count: &str) {
+    let (wait_here, go) = pipe();
+    let mut call = fionread();
+    let children: Vec<_> = (0..count.parse::<u32>().expect("a number"))
+        .map(|_| {
+            // SAFETY: there is no other thread.
+            let pid = unsafe { libc::fork() };
+            assert!(pid >= 0, "fork: {}", io::Error::last_os_error());
+            if pid == 0 {
+                let mut end = [0];
+                // SAFETY: the descriptor is the child's own copy, and the child ends here.
+                unsafe {
+                    libc::close(go.as_raw_fd());
+                    libc::read(wait_here.as_raw_fd(), end.as_mut_ptr().cast(), 1);
+                    call();
+                    libc::_exit(0);
+                }
+            }
+            pid
+        })
+        .collect();
+    drop(go);
+    children.into_iter().for_each(wait);
+}
+
+/// A call on each of so many descriptors.
+fn descriptors(count: &str) {
+    let count: u64 = count.parse().expect("a number");
+    let room = libc::rlimit { rlim_cur: count + 64, rlim_max: count + 64 };
+    // SAFETY: the structure is ours.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const room) }, 0, "root may raise it");
+    let (read, write) = pipe();
+    let all: Vec<_> = (0..count).map(|_| read.try_clone().expect("a descriptor")).collect();
+    let mut n = 0_i32;
+    for fd in &all {
+        // SAFETY: FIONREAD writes an `int`.
+        assert_eq!(unsafe { libc::ioctl(fd.as_raw_fd(), libc::FIONREAD, &raw mut n) }, 0);
+    }
+    drop(write);
+}
+
 fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -304,10 +347,20 @@ fn main() {
         ["--loop-decoded-at", rate, count] => {
             repeat(count, paced(rate, refused(VIDIOC_S_FMT, video_format())));
         }
+        ["--loop-resting", rest, count] => {
+            let rest = std::time::Duration::from_micros(rest.parse().expect("microseconds"));
+            let mut call = refused(VIDIOC_S_FMT, video_format());
+            repeat(count, || {
+                call();
+                std::thread::sleep(rest);
+            });
+        }
         ["--loop-getppid", count] => repeat(count, || {
             // SAFETY: no preconditions.
             unsafe { libc::getppid() };
         }),
+        ["--forks", count] => forks(count),
+        ["--descriptors", count] => descriptors(count),
         ["--block-when-told"] => {
             io::copy(&mut io::stdin(), &mut io::sink()).expect("standard input");
             block_inside(|_| ());

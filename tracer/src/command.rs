@@ -65,7 +65,10 @@ pub fn prepare(spec: &Spec) -> Result<Command, CommandError> {
         }
     }
     let named = spec.user.clone();
-    let behind_sudo = || std::env::var("SUDO_USER").ok().filter(|name| name != "root" && geteuid().is_root());
+    let behind_sudo = || {
+        let name = std::env::var("SUDO_USER").ok()?;
+        (name != "root" && geteuid().is_root() && !process::in_shell_of_root()).then_some(name)
+    };
     let Some(name) = named.or_else(behind_sudo) else { return Ok(command) };
     let user = User::from_name(&name).ok().flatten().ok_or_else(|| CommandError::User(name.clone()))?;
     if user.uid == Uid::current() {

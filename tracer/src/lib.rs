@@ -16,6 +16,7 @@ pub mod errno;
 pub mod escape;
 pub mod event;
 pub mod families;
+pub mod fence;
 pub mod field;
 pub mod filter;
 pub mod histogram;

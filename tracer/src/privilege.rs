@@ -5,6 +5,8 @@ use std::{collections::HashSet, io};
 use caps::{CapSet, Capability};
 use nix::sys::prctl::set_no_new_privs;
 
+use crate::fence;
+
 /// What a thread is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Duty {
@@ -25,30 +27,57 @@ pub enum Duty {
 use Duty::{Probe, Replay, Start, Watch, Write};
 
 /// Which capability is for what, and for whom.
-const NEEDS: [(Capability, &[Duty]); 12] = [
-    // Programs and maps; 32-bit programs are attached to when there are any.
-    (Capability::CAP_BPF, &[Start, Watch, Probe]),
-    // Programs that read the kernel's memory; the stacks' mappings.
-    (Capability::CAP_PERFMON, &[Start, Watch, Probe]),
-    // Mounting tracefs where it is missing; probes in programs, for which newer kernels want it.
-    (Capability::CAP_SYS_ADMIN, &[Start, Probe]),
-    // Descriptors, mappings and cgroups of other users' processes.
-    (Capability::CAP_SYS_PTRACE, &[Start, Watch, Probe, Write]),
-    (Capability::CAP_DAC_READ_SEARCH, &[Start, Watch, Probe, Write, Replay]),
-    // Files of stacks that have been removed.
-    (Capability::CAP_CHECKPOINT_RESTORE, &[Start, Write]),
-    // The addresses of the kernel's symbols.
-    (Capability::CAP_SYSLOG, &[Start, Watch, Probe, Write]),
-    // Outputs in folders of others, where root itself asks for it.
-    (Capability::CAP_DAC_OVERRIDE, &[Start, Watch, Probe, Write, Replay]),
-    // The command's user, and the rights with which files are written under sudo.
-    (Capability::CAP_SETUID, &[Start, Watch, Probe, Write, Replay]),
-    (Capability::CAP_SETGID, &[Start, Watch, Probe, Write, Replay]),
-    // The command's terminal.
-    (Capability::CAP_CHOWN, &[Start]),
-    // Passing a signal on to the command.
-    (Capability::CAP_KILL, &[Start, Watch, Probe]),
+const NEEDS: [(Capability, &str, &[Duty]); 12] = [
+    // 32-bit programs are attached to when there are any.
+    (Capability::CAP_BPF, "loading the programs into the kernel", &[Start, Watch, Probe]),
+    // The stacks' mappings too.
+    (Capability::CAP_PERFMON, "reading calls and their arguments", &[Start, Watch, Probe]),
+    (
+        Capability::CAP_SYS_ADMIN,
+        "mounting tracefs where it is missing, and probes in programs",
+        &[Start, Probe],
+    ),
+    (
+        Capability::CAP_SYS_PTRACE,
+        "descriptors, mappings and stacks of other users' processes",
+        &[Start, Watch, Probe, Write],
+    ),
+    (
+        Capability::CAP_DAC_READ_SEARCH,
+        "tracefs, and /proc of other users' processes",
+        &[Start, Watch, Probe, Write, Replay],
+    ),
+    (Capability::CAP_CHECKPOINT_RESTORE, "stacks through files that have been removed", &[Start, Write]),
+    (
+        Capability::CAP_SYSLOG,
+        "names of kernel functions, and drivers' handlers",
+        &[Start, Watch, Probe, Write],
+    ),
+    (
+        Capability::CAP_DAC_OVERRIDE,
+        "outputs of root in folders of others",
+        &[Start, Watch, Probe, Write, Replay],
+    ),
+    (
+        Capability::CAP_SETUID,
+        "the command's user, and files under sudo",
+        &[Start, Watch, Probe, Write, Replay],
+    ),
+    (
+        Capability::CAP_SETGID,
+        "the command's groups, and files under sudo",
+        &[Start, Watch, Probe, Write, Replay],
+    ),
+    (Capability::CAP_CHOWN, "the terminal of a command on the dashboard", &[Start]),
+    (Capability::CAP_KILL, "passing a signal on to the command", &[Start, Watch, Probe]),
 ];
+
+/// Each capability that is of use, what for, and whether this thread has it.
+#[must_use]
+pub fn held() -> Vec<(String, &'static str, bool)> {
+    let held = caps::read(None, CapSet::Effective).unwrap_or_default();
+    NEEDS.iter().map(|(it, what, _)| (it.to_string(), *what, held.contains(it))).collect()
+}
 
 /// Gives up what the calling thread, and those that it starts, do not need for this.
 pub fn keep(duty: Duty) {
@@ -60,7 +89,7 @@ pub fn keep(duty: Duty) {
 
 fn try_keep(duty: Duty) -> io::Result<()> {
     let needed: HashSet<_> =
-        NEEDS.iter().filter(|(_, duties)| duties.contains(&duty)).map(|(it, _)| *it).collect();
+        NEEDS.iter().filter(|(.., duties)| duties.contains(&duty)).map(|(it, ..)| *it).collect();
     for set in [CapSet::Effective, CapSet::Inheritable, CapSet::Permitted] {
         let kept = caps::read(None, set).map_err(io::Error::other)?.intersection(&needed).copied().collect();
         caps::set(None, set, &kept).map_err(io::Error::other)?;
@@ -68,6 +97,7 @@ fn try_keep(duty: Duty) -> io::Result<()> {
     // The command is started as it would be without us; nothing else is.
     if duty != Start {
         set_no_new_privs()?;
+        fence::raise(duty == Duty::Read)?;
     }
     Ok(())
 }

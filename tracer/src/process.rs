@@ -36,17 +36,43 @@ pub fn restricted_perf_events() -> Option<i32> {
     (level > 2 && !has(CAP_SYS_ADMIN)).then_some(level)
 }
 
-/// The user behind sudo, if there is one and it is not root.
+/// Whether we are in a container whose processes have numbers of their own. The machine's namespace has this inode on every
+/// kernel (`PROC_PID_INIT_INO`).
+#[must_use]
+pub fn in_own_pid_namespace() -> bool {
+    const MACHINE: &str = "pid:[4026531836]";
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link != Path::new(MACHINE))
+}
+
+/// The user behind sudo, if there is one and it is not root. Behind what is typed in a shell of root's there is none but root.
 #[must_use]
 pub fn behind_sudo() -> Option<u32> {
+    who_called_sudo().filter(|_| !in_shell_of_root())
+}
+
+/// Whether sudo was called for a shell, in which its user is root from then on.
+#[must_use]
+pub fn in_shell_of_root() -> bool {
+    let command = std::env::var("SUDO_COMMAND").unwrap_or_default();
+    is_shell(&command, &fs::read_to_string("/etc/shells").unwrap_or_default())
+}
+
+/// Whether sudo's command is a shell to be typed into: one with arguments is a script, behind which somebody else stands.
+fn is_shell(command: &str, shells: &str) -> bool {
+    let su = ["/bin/su", "/usr/bin/su"];
+    su.contains(&command) || (command.starts_with('/') && shells.lines().any(|line| line.trim() == command))
+}
+
+/// Who called sudo, be it for this or for a shell.
+fn who_called_sudo() -> Option<u32> {
     let uid = std::env::var("SUDO_UID").ok().filter(|_| geteuid().is_root())?;
     uid.parse().ok().filter(|uid| *uid != 0)
 }
 
-/// Whether files of this user can be trusted: root's, ours, and those of the user behind sudo.
+/// Whether files of this user can be trusted: root's, ours, and those of who called sudo.
 #[must_use]
 pub fn is_trusted(uid: u32) -> bool {
-    uid == 0 || uid == geteuid().as_raw() || behind_sudo() == Some(uid)
+    uid == 0 || uid == geteuid().as_raw() || who_called_sudo() == Some(uid)
 }
 
 /// The value of a line `Name:\tvalue` of a `status` file.
@@ -181,6 +207,21 @@ mod tests {
     fn names_are_cut_as_the_kernel_cuts_them() {
         assert_eq!(&comm_bytes("stty")[..6], b"stty\0\0");
         assert_eq!(&comm_bytes("a-very-long-program-name")[..], b"a-very-long-pro\0");
+    }
+
+    #[test]
+    fn a_shell_of_root_is_none_with_arguments() {
+        let shells = "# /etc/shells\n/bin/sh\n/bin/bash\n";
+        for (command, is) in [
+            ("/bin/bash", true),
+            ("/usr/bin/su", true),
+            ("/bin/bash -c x", false),
+            ("/usr/bin/ioctl-trace", false),
+            ("# /etc/shells", false),
+            ("", false),
+        ] {
+            assert_eq!(is_shell(command, shells), is, "{command}");
+        }
     }
 
     #[test]

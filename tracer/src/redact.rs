@@ -23,6 +23,10 @@ pub enum Redaction {
 /// Stands where something was left out.
 pub const MARK: &str = "[redacted]";
 
+/// What is said to a filter that asks for it.
+pub const OF_REDACTED: &str =
+    "what --redact leaves out cannot be asked for: filter without `arg`, `in`, `out` and `fds`";
+
 /// Flags that speak of memory that was copied, or was not.
 const OF_MEMORY: u16 =
     call_flags::INPUT | call_flags::INPUT_LOST | call_flags::INPUT_LATE | call_flags::INCOMPLETE;

@@ -130,6 +130,11 @@ pub enum SessionError {
     /// A process to trace is not there.
     #[error("there is no process {0}")]
     NoProcess(u32),
+    /// Processes have other numbers here than the kernel reports.
+    #[error(
+        "this is a container with process numbers of its own, which are not those that the kernel reports: run it outside, or give the container the machine's (docker run --pid=host)"
+    )]
+    Container,
     /// The system refused something else.
     #[error("{0}: {1}")]
     System(&'static str, io::Error),
@@ -181,6 +186,9 @@ async fn drain(pipeline: Pipeline, signals: &mut Signals) -> (Option<Stage>, End
 }
 
 async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
+    if process::in_own_pid_namespace() {
+        return Err(SessionError::Container);
+    }
     let mut signals = Signals::new().map_err(|e| SessionError::System("cannot handle signals", e))?;
     let symbols = if plan.detail == Detail::Full { Symbols::preload() } else { Symbols::default() };
     let mounted_tracefs = if process::may_trace() { ensure_tracefs()? } else { false };

@@ -1,13 +1,18 @@
-//! Developer commands: `cargo xtask setup|run|test|vm|registry|btf|bench|picture|demo`.
+//! Developer commands: `cargo xtask setup|run|test|vm|registry|btf|bench|picture|demo|dist|audit|fuzz|soak|guide`.
 
+mod audit;
 mod bench;
 mod btf;
 mod debian;
 mod demo;
+mod dist;
+mod fuzz;
+mod guide;
 mod picture;
 mod registry;
 mod setup;
 mod sh;
+mod soak;
 mod svg;
 mod test;
 mod vm;
@@ -49,6 +54,16 @@ enum Command {
     Picture,
     /// Record what `ioctl-trace --demo` shows
     Demo,
+    /// Make a release of what is committed: .deb, archive, crates, bill of materials, checksums
+    Dist(dist::DistArgs),
+    /// Check licences, sources and duplicates of what we depend on, and that the oldest compiler that we name builds it all
+    Audit(audit::AuditArgs),
+    /// Run the fuzz targets: over the inputs that are kept, or for minutes over new ones
+    Fuzz(fuzz::FuzzArgs),
+    /// Run every command of the guide, put what it prints below it, and build the book
+    Guide(guide::GuideArgs),
+    /// Trace for a long time, and see that nothing grows or is lost without being counted
+    Soak(soak::SoakArgs),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +77,11 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::bench(&args).map(|()| 0),
         Command::Picture => picture::picture().map(|()| 0),
         Command::Demo => demo::demo().map(|()| 0),
+        Command::Audit(args) => audit::audit(&args).map(|()| 0),
+        Command::Fuzz(args) => fuzz::fuzz(&args).map(|()| 0),
+        Command::Guide(args) => guide::guide(&args).map(|()| 0),
+        Command::Soak(args) => soak::soak(&args).map(|()| 0),
+        Command::Dist(args) => dist::dist(&args).map(|()| 0),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -127,3 +127,32 @@ pub fn install(what: &str, packages: &[&str]) -> Result<()> {
     quietly("apt-get update", &mut apt(&["update"]))?;
     quietly("apt-get install", apt(&["install", "--no-install-recommends"]).args(packages))
 }
+
+/// Where cargo's tools are installed: beside what is built.
+pub fn tools() -> PathBuf {
+    target().join("tools/bin")
+}
+
+/// Installs a tool of cargo's in this version, unless it is there. Gives its path.
+///
+/// # Errors
+/// When it cannot be built.
+pub fn cargo_tool(tool: &str, version: &str) -> Result<PathBuf> {
+    let program = tools().join(tool);
+    let name = program.to_string_lossy();
+    let there = output_of(&name, &["--version"])
+        .or_else(|| output_of(&name, &[tool.strip_prefix("cargo-").unwrap_or(tool), "--version"]));
+    if !there.is_some_and(|text| text.ends_with(version)) {
+        let mut install = cargo();
+        // Its build must not see the settings of this workspace.
+        install
+            .current_dir("/")
+            .args(["install", "--locked", "--force", "--root"])
+            .arg(target().join("tools"));
+        quietly(
+            &format!("installing {tool} {version} in target/tools"),
+            install.arg(format!("{tool}@{version}")),
+        )?;
+    }
+    Ok(program)
+}

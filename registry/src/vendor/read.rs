@@ -24,7 +24,8 @@ const MAX_MISTAKES: usize = 50;
 /// Reads a file.
 pub fn read(label: &str, text: &str) -> Result<(VendorFile, Lines), Vec<Mistake>> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { label, text, mistakes: Vec::new() };
+    let mut reader =
+        Reader { label, ends: text.match_indices('\n').map(|(at, _)| at).collect(), mistakes: Vec::new() };
     if errors.is_empty() {
         let read = reader.file(table.get_ref());
         if reader.mistakes.is_empty() {
@@ -44,14 +45,14 @@ type Value<'t> = Spanned<DeValue<'t>>;
 
 struct Reader<'t> {
     label: &'t str,
-    text: &'t str,
+    /// Where lines end: looking for them each time would take the square of the file's length.
+    ends: Vec<usize>,
     mistakes: Vec<Mistake>,
 }
 
 impl Reader<'_> {
     fn line(&self, at: usize) -> usize {
-        let before = self.text.as_bytes().get(..at).unwrap_or(self.text.as_bytes());
-        1 + before.iter().filter(|byte| **byte == b'\n').count()
+        1 + self.ends.partition_point(|end| *end < at)
     }
 
     fn mistake(&mut self, at: usize, what: String) {

@@ -181,6 +181,14 @@ fn what_is_no_toml_is_told() {
     assert!(mistakes[0].starts_with("a.toml:1: "), "{mistakes:?}");
 }
 
+#[test]
+fn long_files_take_no_longer_a_line() {
+    // Each mistake looks for its line.
+    let (_, mistakes) = load(&"name = x\n".repeat(20_000));
+    assert_eq!(mistakes.len(), 50);
+    assert!(mistakes[49].starts_with("a.toml:"), "{}", mistakes[49]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

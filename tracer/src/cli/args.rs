@@ -2,13 +2,13 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum, ValueHint};
 
 use ioctl_trace_ebpf::MAX_CAPTURE;
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-use super::{diff, doctor, policy, registry, replay::Mode};
+use super::{diff, doctor, pages, policy, registry, replay::Mode};
 use crate::{redact::Redaction, sink::table::SortKey};
 
 /// Show every ioctl that programs make, live: device, driver, request by name, result and duration.
@@ -26,7 +26,7 @@ pub struct Args {
     pub comm: Vec<String>,
 
     /// Only calls of this user (name or number)
-    #[arg(long, value_name = "USER", help_heading = WHOM)]
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username, help_heading = WHOM)]
     pub uid: Vec<String>,
 
     /// Only tasks in this cgroup (version 2) or below it
@@ -46,7 +46,7 @@ pub struct Args {
     pub no_follow: bool,
 
     /// Run COMMAND as this user; without it, as the user behind sudo
-    #[arg(short, long, value_name = "USER", requires = "command", help_heading = WHOM)]
+    #[arg(short, long, value_name = "USER", value_hint = ValueHint::Username, requires = "command", help_heading = WHOM)]
     pub user: Option<String>,
 
     /// The control codes of Windows programs under Wine too (DeviceIoControl), with the calls that they cause; =all shows also
@@ -221,6 +221,12 @@ pub enum Action {
     /// Say what this machine lacks for tracing, and what to do about it
     #[command(after_help = doctor::HELP)]
     Doctor,
+    /// Print what a shell needs to complete command lines
+    #[command(after_help = pages::COMPLETIONS)]
+    Completions(pages::CompletionsArgs),
+    /// Print the manual page, or that of a command
+    #[command(after_help = pages::MAN)]
+    Man(pages::ManArgs),
     /// To ask what is known
     #[command(flatten)]
     Ask(registry::Action),
@@ -251,7 +257,7 @@ const LINES: &str = "Lines, as in strace";
 const FILES: &str = "Recordings";
 const REGISTRY: &str = "What is known";
 
-const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay [OPTIONS] FILE.iotrace\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE | doctor";
+const USAGE: &str = "ioctl-trace [OPTIONS] -- COMMAND [ARG…]\n       ioctl-trace [OPTIONS] -p PID[,PID…] | -a | --comm NAME | --uid USER | --cgroup PATH\n       ioctl-trace record -o FILE.iotrace [OPTIONS] …\n       ioctl-trace replay [OPTIONS] FILE.iotrace\n       ioctl-trace diff A.iotrace B.iotrace | policy --format seccomp|selinux|json FILE.iotrace…\n       ioctl-trace decode NUMBER… | list [PATTERN] | show NAME… | fields | registry import HEADER -o FILE\n       ioctl-trace doctor | completions SHELL | man [COMMAND]";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,7 +8,8 @@ use ioctl_registry::Registry;
 use super::{explained, run::Failure};
 use crate::{
     escape::visible,
-    process,
+    privilege, process,
+    session::SessionError,
     source::{
         live::{Live, LiveError, Setup, Wanted, ensure_tracefs},
         offsets::VMLINUX,
@@ -37,7 +38,9 @@ enum Finding {
 /// # Errors
 /// When nothing can be printed.
 pub fn run(registry: &'static Registry, out: &mut dyn Write) -> Result<u8, Failure> {
-    let mut findings = vec![kernel(), privileges(), lockdown(), types()];
+    let mut findings = vec![kernel()];
+    findings.extend(privileges());
+    findings.extend([container(), lockdown(), types()]);
     // Without privileges the rest would only say so again.
     if process::may_trace() {
         findings.extend([tracepoints(), attaching(registry), windows(registry), loops()]);
@@ -77,11 +80,32 @@ fn kernel() -> Finding {
     }
 }
 
-fn privileges() -> Finding {
-    if process::may_trace() {
-        return Finding::Good("CAP_BPF and CAP_PERFMON".to_owned());
+/// Those that tracing needs in one line, and each of the others in one of its own.
+fn privileges() -> Vec<Finding> {
+    let mut findings = vec![if process::may_trace() {
+        Finding::Good("CAP_BPF and CAP_PERFMON: tracing".to_owned())
+    } else {
+        Finding::Bad(explained(&LiveError::Privileges))
+    }];
+    let others = privilege::held().into_iter().filter(|(name, ..)| !TO_TRACE.contains(&name.as_str()));
+    findings.extend(others.map(|(name, what, held)| {
+        if held {
+            Finding::Good(format!("{name}: {what}"))
+        } else {
+            Finding::Less(format!("{name}, which is for {what}: not held; run with sudo if you need it"))
+        }
+    }));
+    findings
+}
+
+/// The capabilities that nothing can be traced without.
+const TO_TRACE: [&str; 2] = ["CAP_BPF", "CAP_PERFMON"];
+
+fn container() -> Finding {
+    if process::in_own_pid_namespace() {
+        return Finding::Bad(explained(&SessionError::Container));
     }
-    Finding::Bad(explained(&LiveError::Privileges))
+    Finding::Good("process numbers are those of the machine".to_owned())
 }
 
 fn lockdown() -> Finding {

@@ -7,6 +7,7 @@ mod fields;
 mod formats;
 mod info;
 mod output;
+mod pages;
 mod policy;
 mod recorded;
 mod registry;
@@ -89,6 +90,12 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
         Some(Action::Diff(options)) => diff::run(options, args.color, known),
         Some(Action::Policy(options)) => policy::run(options, known),
         Some(Action::Doctor) => doctor::run(known, &mut io::stdout().lock()),
+        Some(Action::Completions(options)) => {
+            unless_closed(pages::completions(*options, &mut io::stdout().lock())).map(|()| 0)
+        }
+        Some(Action::Man(options)) => {
+            unless_closed(pages::manual(options, &mut io::stdout().lock())).map(|()| 0)
+        }
         None => match &args.mode {
             Mode::Replay(file) => replay::run(&file.clone(), &args, known),
             Mode::Demo => replay::demo(&args, known),

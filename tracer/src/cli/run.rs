@@ -19,7 +19,7 @@ use crate::{
     privilege::{self, Duty},
     process,
     recording::Meta,
-    redact::Redaction,
+    redact::{OF_REDACTED, Redaction},
     select::Selection,
     session::{self, Plan, Report, Stop},
     source::live::{MAX_CGROUPS, Requests, Setup, Wanted},
@@ -143,20 +143,14 @@ pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>
             "`kernel_stack` is known with --kernel-stack only: add it",
         ),
     ];
-    let of_argument = [FieldId::Arg, FieldId::Argument, FieldId::In, FieldId::Out, FieldId::Fds];
-    let redacted = args.redaction() == Redaction::All;
-    let missing = missing.into_iter().chain(of_argument.map(|field| {
-        (
-            field,
-            redacted,
-            "what --redact leaves out cannot be asked for: filter without `arg`, `in`, `out` and `fds`",
-        )
-    }));
     let needs = |field| all.as_ref().is_some_and(|filter| filter.uses(field));
-    match { missing }.find(|(field, missing, _)| *missing && needs(*field)) {
-        Some((_, _, remedy)) => Err(Failure::Usage(format!("--filter: {remedy}"))),
-        None => Ok(all),
+    if let Some((_, _, remedy)) = missing.into_iter().find(|(field, missing, _)| *missing && needs(*field)) {
+        return Err(Failure::Usage(format!("--filter: {remedy}")));
     }
+    if args.redaction() == Redaction::All && all.as_ref().is_some_and(Filter::asks_what_is_redacted) {
+        return Err(Failure::Usage(format!("--filter: {OF_REDACTED}")));
+    }
+    Ok(all)
 }
 
 /// One filter of several expressions that must all hold.

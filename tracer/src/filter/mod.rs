@@ -138,6 +138,12 @@ impl Filter {
         [FieldId::Argument, FieldId::In, FieldId::Out].into_iter().any(|field| self.uses(field))
     }
 
+    /// Whether any answer needs what `--redact` leaves out.
+    #[must_use]
+    pub fn asks_what_is_redacted(&self) -> bool {
+        self.needs_argument() || [FieldId::Arg, FieldId::Fds].into_iter().any(|field| self.uses(field))
+    }
+
     /// Whether any answer needs the kernel's symbols.
     #[must_use]
     pub fn needs_symbols(&self) -> bool {

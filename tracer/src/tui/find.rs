@@ -16,6 +16,7 @@ use crate::{
     errno,
     escape::escaped,
     event::{Event, kind_name},
+    redact::OF_REDACTED,
 };
 
 impl Model {
@@ -67,6 +68,9 @@ impl Model {
             return;
         }
         match Sieve::new(text, &self.decoder, &self.clock) {
+            Ok(sieve) if self.redacted && sieve.asks_what_is_redacted() => {
+                self.say(format!("filter: {OF_REDACTED}"), 0);
+            }
             Ok(sieve) => {
                 self.sieve = Some(sieve);
                 self.view = View::Stream;

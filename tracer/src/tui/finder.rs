@@ -63,6 +63,12 @@ impl Sieve {
         self.next = self.next.max(end);
     }
 
+    /// Whether it asks for what `--redact` leaves out.
+    #[must_use]
+    pub fn asks_what_is_redacted(&self) -> bool {
+        self.filter.asks_what_is_redacted()
+    }
+
     /// Calls that have not been looked at.
     #[must_use]
     pub const fn left(&self, calls: &Calls) -> u64 {

@@ -74,6 +74,7 @@ use crate::{
     pipeline::End,
     privilege::{self, Duty},
     recording::{Reader, Tap},
+    redact::Redaction,
     replay,
     session::{self, Plan, Report, SessionError, Status, Stop},
     sink::summary::Summary,
@@ -111,6 +112,7 @@ pub fn run(
         subject: subject(&plan.setup.wanted, plan.command.as_ref()),
         clock: WallClock::system(),
         decoder: decoder(plan.registry, Arch::native()),
+        redacted: plan.redaction == Redaction::All,
         looks,
         pane,
     };
@@ -154,6 +156,7 @@ pub fn replay(
         subject: format!("replay {}", escaped(file.as_os_str().as_encoded_bytes())),
         clock: WallClock::recorded(reader.meta().epoch_ns),
         decoder: decoder(plan.registry, reader.meta().arch().unwrap_or(Arch::native())),
+        redacted: plan.redaction == Redaction::All,
         looks,
         pane: None,
     };

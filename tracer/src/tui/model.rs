@@ -82,6 +82,8 @@ pub struct Opening {
     pub clock: WallClock,
     /// For arguments.
     pub decoder: Decoder,
+    /// Arguments are left out.
+    pub redacted: bool,
     /// What it looks like, and which key does what.
     pub looks: Looks,
     /// The terminal of the command, if one runs.
@@ -104,6 +106,8 @@ pub struct Model {
     pub clock: WallClock,
     /// For arguments.
     pub decoder: Decoder,
+    /// Arguments are left out.
+    pub redacted: bool,
     /// The terminal's size.
     pub size: Size,
     /// What keys mean.
@@ -180,7 +184,7 @@ impl Model {
     /// The model of a session that begins.
     #[must_use]
     pub fn new(opening: Opening, size: Size, status: Status, now_ns: u64) -> Self {
-        let Opening { origin, subject, clock, decoder, looks, pane } = opening;
+        let Opening { origin, subject, clock, decoder, redacted, looks, pane } = opening;
         Self {
             origin,
             subject,
@@ -189,6 +193,7 @@ impl Model {
             keymap: looks.keymap,
             clock,
             decoder,
+            redacted,
             size,
             mode: Mode::Watch,
             view: View::Stream,

@@ -109,6 +109,7 @@ pub fn run(source: Box<dyn Source>, time: Duration, (width, height): (u16, u16))
         subject: "offscreen".to_owned(),
         clock: WallClock::system(),
         decoder: decoder(registry, Arch::native()),
+        redacted: false,
         looks,
         pane: None,
     };

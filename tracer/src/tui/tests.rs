@@ -85,6 +85,7 @@ impl Desk {
             subject: subject.to_owned(),
             clock: WallClock::fixed(EPOCH),
             decoder: decoder(),
+            redacted: false,
             looks: Looks::usual(true),
             pane: None,
         };

@@ -8,10 +8,10 @@ use std::{
 
 use crate::trace::{attached, exerciser, finish, have_root, ioctl_trace, run, stderr, stdout};
 
-const CALLS: u64 = 1_000_000;
+pub const CALLS: u64 = 1_000_000;
 
 /// A process that makes its calls when its input is closed.
-fn waiting_load() -> Child {
+pub fn waiting_load() -> Child {
     Command::new(exerciser())
         .args(["--loop-when-told", &CALLS.to_string()])
         .stdin(Stdio::piped())
@@ -32,7 +32,7 @@ fn trace_million(args: &[&str]) -> (String, String) {
 }
 
 /// The number before a word of the closing totals.
-fn total(line: &str, word: &str) -> u64 {
+pub fn total(line: &str, word: &str) -> u64 {
     let (before, _) = line.split_once(word).unwrap_or_else(|| panic!("no `{word}` in {line}"));
     let digits = before.rsplit([' ', '\n']).next().unwrap_or_default();
     digits.parse().unwrap_or_else(|_| panic!("no number before `{word}` in {line}"))

@@ -189,5 +189,11 @@ fn files_are_written_with_the_rights_of_the_user_behind_sudo() {
     );
     assert_eq!(fs::read_to_string(&roots).expect("a file"), "root's");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-    assert_eq!(trace(&dir.path().join("more.txt")).status.code(), Some(1), "it is root's folder");
+    let more = dir.path().join("more.txt");
+    assert_eq!(trace(&more).status.code(), Some(1), "it is root's folder");
+    // In a shell that sudo opened it is root who types.
+    let mut command = ioctl_trace(["-q", "-o"]);
+    command.arg(&more).args(["--", "true"]).env("SUDO_UID", "65534").env("SUDO_COMMAND", "/bin/sh");
+    assert!(run(command.stdin(Stdio::null())).status.success());
+    assert_eq!(fs::metadata(&more).expect("a file").uid(), 0);
 }

@@ -10,6 +10,7 @@ mod compat;
 mod dashboard;
 mod errors;
 mod exact;
+mod faults;
 mod fields;
 mod files;
 mod filter;

@@ -48,6 +48,22 @@ fn the_detail_of_a_call() {
 }
 
 #[test]
+fn what_is_left_out_cannot_be_asked_for() {
+    let mut desk = Desk::empty(100, 40);
+    desk.calls(with_arguments());
+    desk.model.redacted = true;
+    for (text, taken) in [("arg.value == 1", false), ("in exists", false), ("ret < 0", true)] {
+        desk.model.filter(text);
+        assert_eq!(desk.model.sieve.is_some(), taken, "{text}");
+        assert!(
+            taken || desk.shot().contains("what --redact leaves out cannot be asked for"),
+            "{}",
+            desk.shot()
+        );
+    }
+}
+
+#[test]
 fn fields_fold_and_light_their_bytes() {
     let mut desk = Desk::empty(100, 40);
     desk.calls(with_arguments());
