@@ -69,10 +69,11 @@ pub fn soak(args: &SoakArgs) -> Result<()> {
     install_missing("the soak", &[("dmesg", "util-linux")])?;
     loudly(cargo().args(["build", "--quiet", "--release", "-p", "ioctl-trace", "--bins", "--examples"]))?;
     let folder = tempfile::Builder::new().prefix("soak-").tempdir_in("/tmp")?;
+    fs::copy(sh::target().join("release/examples/exerciser"), folder.path().join(LOAD))?;
     let complaints = warnings()?;
     let mut stays = attach(folder.path(), &STAYS)?;
     let calls = u64::from(RATE) * 60 * u64::from(args.minutes);
-    let mut load = exerciser();
+    let mut load = load_program(folder.path());
     let mut load = load.args(["--loop-resting", &REST.to_string(), &calls.to_string()]).spawn()?;
     let begin = Instant::now();
     let (mut memory, mut files, mut rounds) = (Series::default(), Series::default(), 0_u64);
@@ -125,11 +126,13 @@ detached, with every kind of output.
 ";
 
 /// The tracer that stays.
-const STAYS: [&str; 8] =
-    ["-a", "--comm", "exerciser", "--filter", "ret < 0", "-o", "/dev/null", "--format=jsonl"];
+const STAYS: [&str; 8] = ["-a", "--comm", LOAD, "--filter", "ret < 0", "-o", "/dev/null", "--format=jsonl"];
 
-fn exerciser() -> Command {
-    let mut command = Command::new(sh::target().join("release/examples/exerciser"));
+/// What the load is called: nothing else on the machine is, or its calls would be counted too.
+const LOAD: &str = "soak-load";
+
+fn load_program(folder: &Path) -> Command {
+    let mut command = Command::new(folder.join(LOAD));
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
@@ -140,7 +143,7 @@ fn round(folder: &Path, load: u32, how: &[&str]) -> Result<()> {
     let mut words = vec!["-p", &pid];
     words.extend(how);
     let mut tracer = attach(folder, &words)?;
-    loudly(exerciser().args(["--loop", &BURST.to_string()]))?;
+    loudly(load_program(folder).args(["--loop", &BURST.to_string()]))?;
     let mut processes = Command::new("sh");
     processes.args(["-c", "for i in 1 2 3 4 5 6 7 8 9 10; do stty -a < /dev/ptmx > /dev/null; done"]);
     loudly(&mut processes)?;

@@ -63,11 +63,10 @@ pub fn deb(package: &Path, base: &Path) -> Result<()> {
 }
 
 /// Builds the packaged crates where there is nothing else, and no compiler for BPF.
-pub fn crates(release: &Path, work: &Path) -> Result<()> {
-    if work.exists() {
-        fs::remove_dir_all(work)?;
-    }
-    fs::create_dir_all(work)?;
+pub fn crates(release: &Path) -> Result<()> {
+    // Away from this workspace, which would take them for its own.
+    let folder = tempfile::Builder::new().prefix("crates-").tempdir_in("/var/tmp")?;
+    let work = folder.path();
     let mut patches = String::new();
     for name in CRATES {
         let mut files = fs::read_dir(release)?.flatten().map(|entry| entry.path());

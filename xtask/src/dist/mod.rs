@@ -61,7 +61,7 @@ pub fn dist(args: &DistArgs) -> Result<()> {
     }
     if args.check {
         check::deb(&release.file("deb", &dist.join("release"))?, &dist.join("debian.tar"))?;
-        check::crates(&dist.join("release"), &dist.join("crates"))?;
+        check::crates(&dist.join("release"))?;
     }
     eprint!("xtask: in {}:\n{made}", dist.join("release").display());
     Ok(())
