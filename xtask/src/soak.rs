@@ -80,8 +80,12 @@ pub fn soak(args: &SoakArgs) -> Result<()> {
     let mut said = Instant::now();
     while load.try_wait()?.is_none() {
         let how = ROUNDS.iter().cycle().nth(usize::try_from(rounds)?).copied().unwrap_or_default();
-        round(folder.path(), load.id(), how)?;
+        let done = round(folder.path(), load.id(), how);
         rounds += 1;
+        if load.try_wait()?.is_none() {
+            // Otherwise the tracer was ending by itself when it was told to.
+            done?;
+        }
         memory.0.push(resident(stays.id())?);
         files.0.push(fs::read_dir(format!("/proc/{}/fd", stays.id()))?.count() as u64);
         if said.elapsed() > Duration::from_secs(60) {
