@@ -311,6 +311,31 @@ fn codes_without_end_are_told() {
     );
 }
 
+/// A Wine that lies elsewhere is noticed when a program opens its library.
+#[test]
+fn other_wines_are_noticed() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("folder");
+    let library = dir.path().join("ntdll.so");
+    let installed = "/usr/lib/x86_64-linux-gnu/wine/x86_64-unix/ntdll.so";
+    fs::copy(installed, &library).expect("Debian's package wine64");
+    // It stays until it is told that the library is watched: by then a Windows program would have sent nothing yet.
+    let mut tracer = ioctl_trace(["--windows", "--debug", "--", "sh", "-c"]);
+    tracer.arg(format!("exec 3<{}; read line", library.display())).stdin(std::process::Stdio::piped());
+    let errors = dir.path().join("errors");
+    tracer.stdout(std::process::Stdio::null()).stderr(fs::File::create(&errors).expect("file"));
+    let mut tracer = tracer.spawn().expect("spawn");
+    let said = || fs::read_to_string(&errors).expect("errors");
+    let place = format!("root{}: watched", library.display());
+    until("the library to be watched", || said().contains(&place).then_some(()));
+    drop(tracer.stdin.take());
+    let status = until("the tracer to end", || tracer.try_wait().expect("wait"));
+    // `read` met the end of its input.
+    assert_eq!(status.code(), Some(1), "{}", said());
+}
+
 /// Nothing is attached to Wine when nobody asks for it.
 #[test]
 fn nothing_is_seen_without_the_option() {
