@@ -91,12 +91,12 @@ mod probes {
     //! Control codes of Windows programs.
 
     use aya_ebpf::{
-        macros::{tracepoint, uprobe, uretprobe},
-        programs::{ProbeContext, RetProbeContext, TracePointContext},
+        macros::{raw_tracepoint, tracepoint, uprobe, uretprobe},
+        programs::{ProbeContext, RawTracePointContext, RetProbeContext, TracePointContext},
     };
     use ioctl_trace_ebpf::ControlFunction;
 
-    use super::{ENTER_REQUEST, windows, word};
+    use super::{ENTER_REQUEST, current::Task, windows, word};
 
     #[uprobe]
     pub fn control_enter(ctx: ProbeContext) -> u32 {
@@ -137,6 +137,13 @@ mod probes {
     #[uprobe]
     pub fn handle_close(ctx: ProbeContext) -> u32 {
         windows::close(&ctx);
+        0
+    }
+
+    /// A program of its own, so that what it takes to load it is nothing to tracing without it.
+    #[raw_tracepoint(tracepoint = "sched_process_exit")]
+    pub fn control_abandon(_ctx: RawTracePointContext) -> i32 {
+        windows::abandon(Task::current());
         0
     }
 

@@ -54,10 +54,6 @@ pub fn exited(task: u64) {
     let current = Task::current();
     let tgid = current.tgid();
     call::abandon(current);
-    #[cfg(bpf_target_arch = "x86_64")]
-    if config!(windows) != 0 {
-        super::windows::abandon(current);
-    }
     if config!(by_pid) == 0 || !is_target(tgid) {
         return;
     }

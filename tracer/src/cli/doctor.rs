@@ -173,7 +173,10 @@ fn windows(registry: &'static Registry) -> Finding {
         Ok(live.wines())
     });
     match attached {
-        Ok(0) => Finding::Less(format!("no Wine is installed for --windows: {}", wine::REMEDY)),
+        Ok(0) => Finding::Good(format!(
+            "control codes of Windows programs (--windows), but no Wine was found: {}",
+            wine::REMEDY
+        )),
         Ok(_) => Finding::Good("control codes of Windows programs under Wine (--windows)".to_owned()),
         Err(error) => Finding::Less(format!(
             "control codes of Windows programs (--windows) cannot be seen: {}",

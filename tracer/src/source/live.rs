@@ -391,7 +391,7 @@ impl Live {
         Ok(())
     }
 
-    fn attach_raw(&mut self, program: &'static str, tracepoint: &str) -> Result<(), LiveError> {
+    pub(super) fn attach_raw(&mut self, program: &'static str, tracepoint: &str) -> Result<(), LiveError> {
         let program: &mut RawTracePoint = self.program(program)?;
         if program.fd().is_err() {
             program.load().map_err(|e| kernel("the kernel's verifier refused a program", e))?;

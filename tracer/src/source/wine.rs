@@ -48,8 +48,9 @@ const PROBES: [(&str, &str); 11] = [
 ];
 
 /// The names of the programs, those that see beginnings first.
-pub const PROGRAMS: [&str; 8] = [
+pub const PROGRAMS: [&str; 9] = [
     "enter_openat",
+    "control_abandon",
     "control_enter",
     "fs_control_enter",
     "handle_open",
@@ -73,7 +74,8 @@ impl Live {
             return Err(LiveError::NoWindows);
         }
         let refused = |error| kernel("the kernel's verifier refused a program", error);
-        for name in PROGRAMS.into_iter().skip(1) {
+        self.attach_raw("control_abandon", "sched_process_exit")?;
+        for name in PROGRAMS.into_iter().skip(2) {
             self.program::<UProbe>(name)?.load().map_err(refused)?;
         }
         let opened: &mut TracePoint = self.program("enter_openat")?;

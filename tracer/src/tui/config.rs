@@ -14,7 +14,7 @@ use nix::unistd::{Uid, User, geteuid};
 use serde::Deserialize;
 
 use super::{keymap::Keymap, theme::Theme};
-use crate::escape::visible;
+use crate::{escape::visible, process};
 
 /// What the dashboard looks like, and which key does what.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl Looks {
     /// # Errors
     /// What is wrong with the file.
     pub fn load(colors: bool) -> Result<Self, String> {
-        for (path, owners) in places(|name| env::var_os(name), geteuid()) {
+        for (path, owners) in places(|name| env::var_os(name), geteuid(), process::behind_sudo()) {
             let said = |error: &dyn std::fmt::Display| format!("`{}`: {error}", path.display());
             match read(&path, &owners) {
                 Ok(text) => return Self::parse(&text, colors).map_err(|error| said(&error)),
@@ -128,11 +128,9 @@ fn bytes(text: &str) -> Option<usize> {
 
 /// Where a file may be, the first one counts; and whose it may be: another user's could give keys a meaning that we do not
 /// expect.
-fn places(env: impl Fn(&str) -> Option<OsString>, we: Uid) -> Vec<(PathBuf, Vec<u32>)> {
+fn places(env: impl Fn(&str) -> Option<OsString>, we: Uid, sudo: Option<u32>) -> Vec<(PathBuf, Vec<u32>)> {
     const NAME: &str = "ioctl-trace/config.toml";
     let folder = |name| env(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let sudo = env("SUDO_UID").filter(|_| we.is_root()).and_then(|uid| uid.to_str()?.parse().ok());
-    let sudo: Option<u32> = sudo.filter(|uid| *uid != 0);
     // sudo may have put root's home into the environment, and may have left the user's there.
     let user = sudo.and_then(|uid| User::from_uid(Uid::from_raw(uid)).ok().flatten());
     let behind = user.map(|user| (user.dir.join(".config").join(NAME), vec![user.uid.as_raw()]));
@@ -215,16 +213,13 @@ mod tests {
         let places = |sudo: Option<u32>, we: u32| {
             let env = |name: &str| match name {
                 "HOME" => Some("/root".into()),
-                "SUDO_UID" => sudo.map(|uid| uid.to_string().into()),
                 _ => None,
             };
-            places(env, Uid::from_raw(we))
+            places(env, Uid::from_raw(we), sudo)
         };
         let root = |owners: &[u32]| (PathBuf::from("/root/.config/ioctl-trace/config.toml"), owners.to_vec());
         let theirs = (nobody.dir.join(".config/ioctl-trace/config.toml"), vec![uid]);
         assert_eq!(places(Some(uid), 0), [theirs, root(&[0, 0, uid])]);
         assert_eq!(places(None, 0), [root(&[0, 0])]);
-        assert_eq!(places(Some(0), 0), [root(&[0, 0])], "root behind sudo");
-        assert_eq!(places(Some(uid), 1000), [root(&[0, 1000])], "a variable that anyone can set");
     }
 }

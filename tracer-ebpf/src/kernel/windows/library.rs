@@ -1,6 +1,10 @@
 //! Which Wines are run: the files by the name of its library that programs open.
 
-use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_user_str};
+use aya_ebpf::{
+    helpers::generated::{bpf_ktime_get_ns, bpf_probe_read_user_str},
+    macros::map,
+    maps::PerCpuArray,
+};
 use ioctl_trace_ebpf::{NameRecord, RecordKind};
 
 use super::{
@@ -14,6 +18,13 @@ use super::{
     program::count,
 };
 
+/// Bytes of a path that are looked at.
+const PATH_BYTES: u32 = 128;
+
+/// One entry: room for a path, because a program that calls others has little on its stack. Tracepoints are not preempted.
+#[map]
+static OPENED: PerCpuArray<[u64; PATH_BYTES as usize / 8]> = PerCpuArray::with_max_entries(1, 0);
+
 /// A program opens a file: if it is Wine's `ntdll.so`, the user side has to know, and soon.
 #[inline(always)]
 pub fn file_opened(path: u64) {
@@ -23,13 +34,11 @@ pub fn file_opened(path: u64) {
     if !filter::process_wanted(task.tgid()) {
         return;
     }
-    // In words, because they are copied so.
-    let mut words = [0_u64; 16];
-    let text = words.as_mut_ptr().cast::<u8>();
+    let Some(words) = OPENED.get_ptr_mut(0) else { return };
+    let text = words.cast::<u8>();
     // SAFETY: the array has as many bytes; the helper checks the source. Longer paths are not looked for.
-    let copied = unsafe {
-        bpf_probe_read_user_str(text.cast(), size_of_val(&words) as u32, path as *const core::ffi::c_void)
-    };
+    let copied =
+        unsafe { bpf_probe_read_user_str(text.cast(), PATH_BYTES, path as *const core::ffi::c_void) };
     let Some(start) = (copied as usize).checked_sub(END.len()) else { return };
     for (place, expected) in END.into_iter().enumerate() {
         // SAFETY: the offset is below the array's size.
@@ -51,7 +60,7 @@ pub fn file_opened(path: u64) {
         (*to).root_opened_ns = 0;
         (*to).tgid = task.tgid();
         (*to).length = (start + END.len() - 1) as u32;
-        copy(&raw const words, (&raw mut (*to).name).cast());
+        copy(words, (&raw mut (*to).name).cast());
     }
     wake(entry);
 }
