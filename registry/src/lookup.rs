@@ -357,8 +357,7 @@ impl Registry {
 
     /// What a control code means.
     fn control(&self, number: u32, arch: Arch) -> Lookup<'_> {
-        let mut named: Vec<_> =
-            self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain).collect();
+        let mut named: Vec<_> = self.plain(number, arch).collect();
         named.dedup_by(|a, b| a.name() == b.name());
         // Programs cannot send what drivers send each other.
         let internal = |named: &Named<'_>| named.control().is_some_and(|it| it.kind == Kind::Internal);
@@ -397,16 +396,15 @@ impl Registry {
     #[must_use]
     pub fn meanings(&self, number: u32, arch: Arch) -> Vec<Named<'_>> {
         if arch.is_windows() {
-            let codes = self.windows();
-            return codes
-                .group(number, arch)
-                .iter()
-                .filter_map(|entry| codes.at(*entry))
-                .map(Named::plain)
-                .collect();
+            return self.windows().plain(number, arch).collect();
         }
-        let plain = self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain);
+        let plain = self.plain(number, arch);
         plain.chain(self.parametrised_of(Encoding::of(number, arch), arch)).collect()
+    }
+
+    /// The requests of exactly this number, by name.
+    fn plain(&self, number: u32, arch: Arch) -> impl Iterator<Item = Named<'_>> {
+        self.group(number, arch).iter().filter_map(|entry| self.at(*entry)).map(Named::plain)
     }
 
     /// The requests with parameters that yield these parts.

@@ -211,6 +211,19 @@ impl ControlCode {
         self.0 & (1 << 31) != 0
     }
 
+    /// The name of its device type, if that is certain: one from the vendors' range is anybody's.
+    ///
+    /// ```
+    /// use ioctl_registry::windows::ControlCode;
+    ///
+    /// assert_eq!(ControlCode(0x0007_0000).device_name(), Some("FILE_DEVICE_DISK"));
+    /// assert_eq!(ControlCode(0x8000_2004).device_name(), None);
+    /// ```
+    #[must_use]
+    pub fn device_name(self) -> Option<&'static str> {
+        Codes::builtin().device_name(self.parts().device).filter(|_| !self.has_vendor_device())
+    }
+
     /// Whether the function is from the vendors' range.
     #[must_use]
     pub const fn has_vendor_function(self) -> bool {
@@ -227,8 +240,7 @@ impl ControlCode {
 impl fmt::Display for ControlCode {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = self.parts();
-        // A type from the vendors' range is anybody's.
-        match Codes::builtin().device_name(parts.device).filter(|_| !self.has_vendor_device()) {
+        match self.device_name() {
             Some(name) => write!(formatter, "CTL_CODE({name}, ")?,
             None => write!(formatter, "CTL_CODE({:#x}, ", parts.device)?,
         }
@@ -265,9 +277,7 @@ impl Named {
         if self.kind == Kind::Socket {
             return "socket".into();
         }
-        let device =
-            Codes::builtin().device_name(self.code.parts().device).filter(|_| !self.code.has_vendor_device());
-        let name = device.map(|name| name.strip_prefix("FILE_DEVICE_").unwrap_or(name));
+        let name = self.code.device_name().map(|name| name.strip_prefix("FILE_DEVICE_").unwrap_or(name));
         name.map_or_else(|| NO_FAMILY.into(), |name| name.to_ascii_lowercase().into())
     }
 

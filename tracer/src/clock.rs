@@ -72,6 +72,13 @@ impl WallClock {
         time.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S").to_string()
     }
 
+    /// `2026-11-20T23:40:01.123456789Z`
+    #[must_use]
+    pub fn utc(&self, monotonic_ns: u64) -> String {
+        let (second, nanos) = self.epoch(monotonic_ns);
+        format!("{}.{nanos:09}Z", Self::utc_second(second))
+    }
+
     /// `23:40:01` in the local time zone, for a second since the epoch.
     #[must_use]
     pub fn local_second(&self, seconds: i64) -> String {

@@ -138,10 +138,7 @@ impl<W: Output> Sink for Csv<W> {
         row.known(control.map(|control| control.out_len));
         row.known(control.and_then(|control| control.status.as_deref()));
         row.known(control.and_then(|control| control.information));
-        row.known(call.parent_ns.map(|time_ns| {
-            let (second, nanos) = self.clock.epoch(time_ns);
-            format!("{}.{nanos:09}Z", WallClock::utc_second(second))
-        }));
+        row.known(call.parent_ns.map(|time_ns| self.clock.utc(time_ns)));
         match &mut self.table {
             Some(table) => Ok(table.write_byte_record(&row.cells)?),
             None => Ok(()),

@@ -7,10 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use ioctl_registry::{
-    DeviceKind, Encoding, Lookup, Named, Request, Value,
-    windows::{Codes, ControlCode},
-};
+use ioctl_registry::{DeviceKind, Encoding, Lookup, Named, Request, Value, windows::ControlCode};
 use serde::{Serialize, Serializer};
 use serde_json::ser::Formatter;
 
@@ -109,7 +106,7 @@ impl CodeFacts {
         Self {
             code: code.to_string(),
             device: parts.device,
-            device_name: Codes::builtin().device_name(parts.device).filter(|_| !code.has_vendor_device()),
+            device_name: code.device_name(),
             function: parts.function,
             method: parts.method.as_str(),
             access: parts.access.as_str(),

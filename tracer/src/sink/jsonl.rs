@@ -153,10 +153,7 @@ impl<W: Output> Sink for Jsonl<W> {
         let at = call.target.file().map_or(0, |file| std::ptr::from_ref(file).addr());
         let key = (at, call.request, call.arch, call.control.as_ref().map(|control| control.direction()));
         let common = self.common.try_get_or_insert(key, || Common::of(event, facts.path, decoder))?;
-        let parent = call.parent_ns.map(|time_ns| {
-            let (second, nanos) = self.clock.epoch(time_ns);
-            format!("{}.{nanos:09}Z", WallClock::utc_second(second))
-        });
+        let parent = call.parent_ns.map(|time_ns| self.clock.utc(time_ns));
         let line = Line {
             ts: &self.time,
             pid: call.pid,
