@@ -57,7 +57,7 @@ pub fn announce(known: &KnownFile, sb: u64, fd: u32) -> bool {
 /// # Safety
 /// `to` must be valid for writing, and begin at a multiple of 8.
 #[inline(always)]
-unsafe fn clear<const BYTES: usize>(to: *mut [u8; BYTES]) {
+pub unsafe fn clear<const BYTES: usize>(to: *mut [u8; BYTES]) {
     for word in 0..BYTES / 8 {
         // SAFETY: see above.
         unsafe { to.cast::<u64>().add(word).write_volatile(0) };

@@ -14,6 +14,7 @@ use super::{
         current::Task,
         filter,
         maps::{header, reserve},
+        path::clear,
     },
     program::{Arguments, count, user, word},
 };
@@ -127,18 +128,6 @@ fn send_name(task: Task, handle: u64, attributes: u64, narrow: bool) -> Option<(
     }
     entry.submit(u64::from(BPF_RB_NO_WAKEUP));
     Some(())
-}
-
-/// Zeros.
-///
-/// # Safety
-/// `to` must be valid for writing, and begin at a multiple of 8.
-#[inline(always)]
-pub unsafe fn clear(to: *mut [u8; NAME_BYTES]) {
-    for place in 0..NAME_BYTES / 8 {
-        // SAFETY: see above.
-        unsafe { to.cast::<u64>().add(place).write_volatile(0) };
-    }
 }
 
 /// `NtClose` begins.

@@ -12,9 +12,9 @@ use super::{
         current::Task,
         filter,
         maps::{header, reserve, wake},
+        path::clear,
         read::copy,
     },
-    handles::clear,
     program::count,
 };
 
