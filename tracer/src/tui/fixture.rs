@@ -41,7 +41,7 @@ pub(crate) fn call(start_ns: u64) -> Made {
         request: TCGETS,
         arg: 0,
         compat: false,
-        arch: Arch::native(),
+        arch: Arch::X86_64,
         outcome: Outcome::Returned(0),
         target: Target::File(Arc::new(file)),
         data: Data::default(),

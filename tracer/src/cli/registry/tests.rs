@@ -236,7 +236,9 @@ fn lists() {
 
 #[test]
 fn everything_about_a_request() {
-    insta::assert_snapshot!(output(&["show", "ACME_SUBMIT", "ACME_STOP", "--arch", "x86_64"]));
+    let text = output(&["show", "ACME_SUBMIT", "ACME_STOP", "--arch", "x86_64"]);
+    // Said on other machines.
+    insta::assert_snapshot!(text.replace("/* on x86_64 */\n", ""));
     let foreign = output(&["show", "ACME_SUBMIT", "--arch", "s390x"]);
     let native = ioctl_registry::Arch::native() == ioctl_registry::Arch::S390x;
     assert_eq!(foreign.contains("/* on s390x */\nstruct acme_job {"), !native, "{foreign}");
