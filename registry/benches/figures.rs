@@ -4,9 +4,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use ioctl_registry::{
-    Arch, Device, DeviceKind, Memory, Named, Registry, Style, When, embedded_sizes, windows::Codes,
-};
+use ioctl_registry::{Arch, Device, DeviceKind, Memory, Named, Registry, Style, When, embedded_sizes};
 
 /// Answers every address with the same bytes.
 struct Same([u8; 512]);
@@ -35,7 +33,7 @@ fn main() {
     });
     first("lookup on mips", &|| drop(black_box(registry.lookup(0x540d, Arch::Mips, &terminal))));
     first("resized request", &|| drop(black_box(registry.lookup(0x8069_5600, Arch::X86_64, &terminal))));
-    first("Windows code", &|| drop(black_box(Codes::builtin().lookup(0x70000))));
+    first("Windows code", &|| drop(black_box(registry.lookup(0x70000, Arch::Win64, &Device::default()))));
 
     let look = |number| drop(black_box(registry.lookup(black_box(number), Arch::X86_64, &terminal)));
     each("lookup of one name", || look(0x5413));

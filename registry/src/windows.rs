@@ -1,20 +1,16 @@
 //! Windows I/O control codes: what their parts mean, and the names that public headers give them.
 //!
 //! ```
-//! use ioctl_registry::windows::{Codes, Lookup, Method};
+//! use ioctl_registry::windows::{Codes, Method};
 //!
-//! let Lookup::Exact(named) = Codes::builtin().lookup(0x0007_0000) else { panic!("disk.sys knows it") };
-//! assert_eq!(named.name, "IOCTL_DISK_GET_DRIVE_GEOMETRY");
+//! let named = Codes::builtin().find("IOCTL_DISK_GET_DRIVE_GEOMETRY").expect("disk.sys knows it");
 //! assert_eq!(named.code.parts().method, Method::Buffered);
 //! assert_eq!(named.code.to_string(), "CTL_CODE(FILE_DEVICE_DISK, 0, METHOD_BUFFERED, FILE_ANY_ACCESS)");
 //! ```
 
-use std::{fmt, slice, sync::OnceLock};
+use std::{fmt, sync::OnceLock};
 
-use crate::{
-    encoding::parse_number, facts::collect, glob::glob_matches, parse, registry::NO_FAMILY, request::Text,
-    tables,
-};
+use crate::{encoding::parse_number, facts::collect, parse, registry::NO_FAMILY, request::Text, tables};
 
 pub use crate::status::status_name;
 
@@ -296,33 +292,6 @@ impl Named {
     }
 }
 
-/// What a control code means.
-///
-/// Its `Display` is the name, `A or B`, or the call of `CTL_CODE`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Lookup<'c> {
-    /// One name.
-    Exact(&'c Named),
-    /// Several names, in their order; two or more.
-    Ambiguous(Vec<&'c Named>),
-    /// Nothing but its parts.
-    Unknown(ControlCode),
-}
-
-impl fmt::Display for Lookup<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let several = match self {
-            Self::Exact(named) => slice::from_ref(named),
-            Self::Ambiguous(several) => several,
-            Self::Unknown(code) => return code.fmt(formatter),
-        };
-        for (place, named) in several.iter().enumerate() {
-            write!(formatter, "{}{}", if place == 0 { "" } else { " or " }, named.name)?;
-        }
-        Ok(())
-    }
-}
-
 /// Why a text is no control code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -347,8 +316,6 @@ pub enum CodeError {
 pub struct Codes {
     /// By name.
     named: Vec<Named>,
-    /// Places of the codes, by code and name.
-    by_code: Vec<usize>,
     /// By value; the first name of a value is the one that is shown.
     devices: Vec<(u16, &'static str)>,
     pub(crate) skipped: usize,
@@ -363,8 +330,6 @@ impl Codes {
             let mut skipped = 0;
             let mut named = collect(tables::WINDOWS.text(), Named::parse, &mut skipped);
             named.sort_by_key(|named| (named.name, named.code));
-            let mut by_code: Vec<usize> = (0..named.len()).collect();
-            by_code.sort_by_key(|place| named.get(*place).map(|named| (named.code, named.name)));
             let device = |line| {
                 let [name, value, header] = parse::columns(line)?;
                 let rank = !["devioctl.h:", "winioctl.h:"].iter().any(|common| header.starts_with(common));
@@ -374,31 +339,8 @@ impl Codes {
             // What the headers of all devices say comes before what one of a device does.
             devices.sort_by_key(|(value, rank, _)| (*value, *rank));
             let devices = devices.into_iter().map(|(value, _, name)| (value, name)).collect();
-            Self { named, by_code, devices, skipped }
+            Self { named, devices, skipped }
         })
-    }
-
-    /// What a code means.
-    ///
-    /// ```
-    /// use ioctl_registry::windows::Codes;
-    ///
-    /// let text = Codes::builtin().lookup(0x8fff_3ffc).to_string();
-    /// assert_eq!(text, "CTL_CODE(0x8fff, 0xfff, METHOD_BUFFERED, FILE_ANY_ACCESS)");
-    /// ```
-    #[must_use]
-    pub fn lookup(&self, code: u32) -> Lookup<'_> {
-        let code = ControlCode(code);
-        let of = |place: &usize| self.named.get(*place);
-        let start = self.by_code.partition_point(|place| of(place).is_some_and(|named| named.code < code));
-        let mut found: Vec<&Named> =
-            self.by_code.iter().skip(start).filter_map(of).take_while(|named| named.code == code).collect();
-        found.dedup_by_key(|named| named.name);
-        match found.as_slice() {
-            [] => Lookup::Unknown(code),
-            [only] => Lookup::Exact(only),
-            _ => Lookup::Ambiguous(found),
-        }
     }
 
     /// The code of a name.
@@ -411,11 +353,6 @@ impl Codes {
     /// Every named code, by name.
     pub fn codes(&self) -> impl Iterator<Item = &Named> {
         self.named.iter()
-    }
-
-    /// The codes whose name matches a glob (see [`crate::glob_matches`]), by name.
-    pub fn matching(&self, glob: &str) -> impl Iterator<Item = &Named> {
-        self.named.iter().filter(move |named| glob_matches(glob, named.name))
     }
 
     /// The name of a device type, as in `FILE_DEVICE_DISK`.
@@ -516,19 +453,8 @@ mod tests {
         let codes = Codes::builtin();
         assert_eq!(codes.skipped, 0);
         for named in codes.codes() {
-            match codes.lookup(named.code.0) {
-                Lookup::Exact(found) => assert_eq!(found.code, named.code),
-                Lookup::Ambiguous(found) => {
-                    assert!(found.len() > 1 && found.iter().all(|it| it.code == named.code))
-                }
-                Lookup::Unknown(_) => panic!("{}", named.name),
-            }
             assert!(codes.find(named.name).is_some());
         }
-        assert_eq!(
-            codes.matching("IOCTL_DISK_GET_DRIVE_GEO*").next().map(|named| named.code.0),
-            Some(0x70000)
-        );
     }
 
     #[test]

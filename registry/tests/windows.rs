@@ -83,6 +83,15 @@ const BASIC_DATA: [u8; 16] =
     [0xa2, 0xa0, 0xd0, 0xeb, 0xe5, 0xb9, 0x33, 0x44, 0x87, 0xc0, 0x68, 0xb6, 0xb7, 0x26, 0x99, 0xc7];
 
 #[test]
+fn every_code_is_found_by_its_number() {
+    for request in Registry::builtin().windows().requests() {
+        let number = request.number(Arch::Win64).expect("a code");
+        let meanings = Registry::builtin().meanings(number, Arch::Win64);
+        assert!(meanings.iter().any(|named| named.name() == request.name()), "{}", request.name());
+    }
+}
+
+#[test]
 fn disks_have_a_geometry() {
     let geometry = image().u64s(&[1044]).u32s(&[12, 255, 63, 512]);
     let text = "{Cylinders=1044, MediaType=FixedMedia, TracksPerCylinder=255, SectorsPerTrack=63, BytesPerSector=512}";
