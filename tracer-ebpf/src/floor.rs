@@ -11,10 +11,12 @@ mod programs {
         helpers::generated::{
             bpf_get_current_pid_tgid, bpf_ktime_get_ns, bpf_ringbuf_reserve, bpf_ringbuf_submit,
         },
-        macros::{map, raw_tracepoint, tracepoint},
+        macros::{map, tracepoint},
         maps::{HashMap, PerCpuArray, PerfEventByteArray, RingBuf},
-        programs::{RawTracePointContext, TracePointContext},
+        programs::TracePointContext,
     };
+    #[cfg(bpf_target_arch = "x86_64")]
+    use aya_ebpf::{macros::raw_tracepoint, programs::RawTracePointContext};
 
     /// Bytes sent when a call begins, and when it ends; written before the object is loaded.
     #[unsafe(no_mangle)]

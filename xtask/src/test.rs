@@ -19,9 +19,10 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("fdisk", "fdisk"),
     ("mkfs.ext4", "e2fsprogs"),
     ("setpriv", "util-linux"),
-    ("/usr/lib/wine/wine64", "wine64"),
-    ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64"),
 ];
+/// The same, to trace Windows programs, which is done on x86 alone.
+pub const FOR_WINDOWS: &[(&str, &str)] =
+    &[("/usr/lib/wine/wine64", "wine64"), ("x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64")];
 
 /// Installs what the tests need and runs them.
 ///
@@ -29,7 +30,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
 /// The first thing that fails.
 pub fn test() -> Result<()> {
     setup::setup()?;
-    install_missing("the tests", PROGRAMS)?;
+    install_missing("the tests", &[PROGRAMS, FOR_WINDOWS].concat())?;
     let step = |what: &str| eprintln!("xtask: {what}");
     step("format");
     loudly(cargo().args(["fmt", "--all", "--check"]))?;

@@ -97,6 +97,7 @@ impl Task {
     }
 
     /// When its process began, in nanoseconds of the kernel's clock.
+    #[cfg(bpf_target_arch = "x86_64")]
     #[inline(always)]
     pub fn process_start(self) -> u64 {
         // SAFETY: a task's leader is of a known type.

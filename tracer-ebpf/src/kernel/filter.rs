@@ -25,6 +25,7 @@ pub fn call_wanted(task: Task, request: u32) -> bool {
 
 /// The same of a control code. Numbers that are not wanted are those of requests: what they are as codes, the user side
 /// looks at.
+#[cfg(bpf_target_arch = "x86_64")]
 #[inline(always)]
 pub fn control_wanted(task: Task, code: u32) -> bool {
     (config!(request_mode) == RequestMode::Except as u32 || request_wanted(code)) && caller_wanted(task)
