@@ -36,6 +36,12 @@ pub fn restricted_perf_events() -> Option<i32> {
     (level > 2 && !has(CAP_SYS_ADMIN)).then_some(level)
 }
 
+/// Whether the kernel is locked down so far that BPF may not read memory. If securityfs is not mounted it cannot be told.
+#[must_use]
+pub fn locked_down() -> bool {
+    fs::read_to_string("/sys/kernel/security/lockdown").is_ok_and(|modes| modes.contains("[confidentiality]"))
+}
+
 /// Whether we are in a container whose processes have numbers of their own. The machine's namespace has this inode on every
 /// kernel (`PROC_PID_INIT_INO`).
 #[must_use]

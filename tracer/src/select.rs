@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ioctl_registry::{Arch, Encoding, Lookup, Registry, Request, parse_number};
 
-use crate::{event, source::live::Requests, suggest::did_you_mean};
+use crate::{event, source::setup::Requests, suggest::did_you_mean};
 
 /// Why a selection cannot be understood.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

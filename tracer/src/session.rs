@@ -36,7 +36,8 @@ use crate::{
     sink::{Sink, summary::Summary},
     source::{
         Accounts, Batch, ControlCall, InFlightCall,
-        live::{KernelLog, Live, LiveError, Setup, ensure_tracefs},
+        live::{KernelLog, Live, LiveError, ensure_tracefs},
+        setup::Setup,
         wine,
     },
     symbols::Symbols,

@@ -11,8 +11,9 @@ use crate::{
     privilege, process,
     session::SessionError,
     source::{
-        live::{Live, LiveError, Setup, Wanted, ensure_tracefs},
+        live::{Live, LiveError, ensure_tracefs},
         offsets::VMLINUX,
+        setup::{Setup, Wanted},
         wine,
     },
     symbols::Symbols,
@@ -109,13 +110,8 @@ fn container() -> Finding {
 }
 
 fn lockdown() -> Finding {
-    let modes = read("/sys/kernel/security/lockdown");
-    if modes.contains("[confidentiality]") {
-        return Finding::Bad(
-            "the kernel is locked down for confidentiality, where BPF may not read memory: boot with lockdown=integrity, \
-             or without"
-                .to_owned(),
-        );
+    if process::locked_down() {
+        return Finding::Bad(explained(&LiveError::LockedDown));
     }
     Finding::Good("the kernel lets BPF read memory (no lockdown for confidentiality)".to_owned())
 }

@@ -22,7 +22,7 @@ use crate::{
     redact::{OF_REDACTED, Redaction},
     select::Selection,
     session::{self, Plan, Report, Stop},
-    source::live::{MAX_CGROUPS, Requests, Setup, Wanted},
+    source::setup::{MAX_CGROUPS, Requests, Setup, Wanted},
     totals::Human,
     tui,
 };

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     event,
     field::FieldId,
-    source::live::{MAX_COMMS, MAX_PROCESSES, MAX_REQUESTS, MAX_UIDS, Requests, Wanted as Setting},
+    source::setup::{MAX_COMMS, MAX_PROCESSES, MAX_REQUESTS, MAX_UIDS, Requests, Wanted as Setting},
 };
 
 /// Conditions that every matching call fulfils; `None` where there is no condition.

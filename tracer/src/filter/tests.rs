@@ -12,7 +12,7 @@ use crate::{
     event::Outcome,
     host::LiveHost,
     memory::Image,
-    source::live::{Requests, Wanted},
+    source::setup::{Requests, Wanted},
     tui::fixture::{Made, TIOCGWINSZ, call},
     wire::Segment,
 };

@@ -1,13 +1,6 @@
 //! The running kernel as a source: loads the BPF object, attaches it, and reads its ring buffer and maps.
 
-use std::{
-    collections::{BTreeSet, HashMap as StdHashMap, HashSet},
-    fs::File,
-    io,
-    os::fd::AsFd,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::HashMap as StdHashMap, fs::File, io, os::fd::AsFd, path::Path, time::Duration};
 
 use aya::{
     Ebpf, EbpfLoader,
@@ -16,167 +9,23 @@ use aya::{
 };
 use ioctl_registry::Registry;
 use ioctl_trace_ebpf::{
-    COMM_LEN, Choice, ChoiceKey, Config, ControlBegun, ControlKey, Counters, InFlight, MAX_CAPTURE, Node,
-    Plan, PlanKey, ROOMS_PER_CPU, RequestMode, Step, SummaryKey, SummaryValue, in_flight_flags,
+    COMM_LEN, Choice, ChoiceKey, Config, ControlBegun, ControlKey, Counters, InFlight, Node, Plan, PlanKey,
+    ROOMS_PER_CPU, Step, SummaryKey, SummaryValue, in_flight_flags,
 };
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::{Accounts, Batch, ControlCall, InFlightCall, Source, cast, offsets, wine};
+use super::{
+    Accounts, Batch, ControlCall, InFlightCall, Source, cast, offsets,
+    setup::{Requests, Setup, Wanted},
+    wine,
+};
 use crate::{plan::Plans, raw::Shared};
 
 /// The BPF object that `build.rs` made.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/ioctl-trace-bpf"));
 
-/// At most this many cgroups: slots of the kernel side's map.
-pub const MAX_CGROUPS: usize = 16;
-/// At most this many names, users, processes and requests: room in the kernel side's maps.
-pub const MAX_COMMS: usize = 64;
-/// See [`MAX_COMMS`].
-pub const MAX_UIDS: usize = 64;
-/// See [`MAX_COMMS`].
-pub const MAX_PROCESSES: usize = 1_024;
 /// Handles of Windows programs whose names are known at a time.
 const MAX_HANDLES: u32 = 65_536;
-/// See [`MAX_COMMS`].
-pub const MAX_REQUESTS: usize = 16_384;
-
-/// Which calls the kernel side records. Kinds of filter that are set must all agree on a call.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// Only these processes and, if `follow` says so, their children; `None` for every process.
-    pub pids: Option<Vec<u32>>,
-    /// Child processes of the calling thread are wanted as soon as they exist (only with `pids`).
-    pub own_children: bool,
-    /// Children of wanted processes are wanted.
-    pub follow: bool,
-    /// Only calls of these processes themselves, whichever are followed; empty for any.
-    pub processes: Vec<u32>,
-    /// Only threads of these names, or of processes of these names; empty for any.
-    pub comms: Vec<String>,
-    /// Only these real user ids; empty for any.
-    pub uids: Vec<u32>,
-    /// Only tasks below these directories of the cgroup v2 hierarchy; empty for any.
-    pub cgroups: Vec<PathBuf>,
-    /// Which requests.
-    pub requests: Requests,
-}
-
-/// A filter on request numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Requests {
-    /// All of them.
-    #[default]
-    Any,
-    /// Only these.
-    Only(Vec<u32>),
-    /// All but these.
-    Except(Vec<u32>),
-}
-
-impl Requests {
-    /// The requests that both want.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Any, other) | (other, Self::Any) => other,
-            (Self::Only(mut left), Self::Only(right)) => {
-                let right: HashSet<u32> = right.into_iter().collect();
-                left.retain(|number| right.contains(number));
-                Self::Only(left)
-            }
-            (Self::Only(mut wanted), Self::Except(dropped))
-            | (Self::Except(dropped), Self::Only(mut wanted)) => {
-                let dropped: HashSet<u32> = dropped.into_iter().collect();
-                wanted.retain(|number| !dropped.contains(number));
-                Self::Only(wanted)
-            }
-            (Self::Except(left), Self::Except(right)) => Self::Except(joined(left, right)),
-        }
-    }
-
-    /// The requests that any of the two wants.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Any, _) | (_, Self::Any) => Self::Any,
-            (Self::Only(left), Self::Only(right)) => Self::Only(joined(left, right)),
-            (Self::Only(wanted), Self::Except(mut dropped))
-            | (Self::Except(mut dropped), Self::Only(wanted)) => {
-                let wanted: HashSet<u32> = wanted.into_iter().collect();
-                dropped.retain(|number| !wanted.contains(number));
-                Self::except(dropped)
-            }
-            (Self::Except(mut left), Self::Except(right)) => {
-                let right: HashSet<u32> = right.into_iter().collect();
-                left.retain(|number| right.contains(number));
-                Self::except(left)
-            }
-        }
-    }
-
-    /// How many numbers it lists.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        match self {
-            Self::Any => 0,
-            Self::Only(numbers) | Self::Except(numbers) => numbers.len(),
-        }
-    }
-
-    /// Whether it lists none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether a number is wanted.
-    #[must_use]
-    pub fn wants(&self, number: u32) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Only(numbers) => numbers.contains(&number),
-            Self::Except(numbers) => !numbers.contains(&number),
-        }
-    }
-
-    fn except(numbers: Vec<u32>) -> Self {
-        if numbers.is_empty() { Self::Any } else { Self::Except(numbers) }
-    }
-}
-
-/// The numbers of both lists, each once.
-fn joined(left: Vec<u32>, right: Vec<u32>) -> Vec<u32> {
-    let all: BTreeSet<u32> = left.into_iter().chain(right).collect();
-    all.into_iter().collect()
-}
-
-/// How the kernel side is set up.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// What to record.
-    pub wanted: Wanted,
-    /// Count calls in the kernel and send none.
-    pub summary_only: bool,
-    /// Bytes of memory that are copied of each call's input, and of its output, at most; 0 copies none.
-    pub max_bytes: u32,
-    /// Copy the program's stack with each call.
-    pub user_stack: bool,
-    /// Copy the kernel's stack with each call.
-    pub kernel_stack: bool,
-    /// Size of the ring buffer in bytes: a power of two, at least a page.
-    pub buffer_bytes: u32,
-    /// Watch the control codes of Windows programs, too.
-    pub windows: bool,
-    /// Let the kernel side log its diagnostics.
-    pub debug: bool,
-}
-
-impl Setup {
-    /// Whether memory of the traced programs is copied.
-    const fn copies(&self) -> bool {
-        !self.summary_only && self.max_bytes > 0
-    }
-}
 
 /// Why tracing cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -192,6 +41,11 @@ pub enum LiveError {
          kernel.perf_event_paranoid=2` as root"
     )]
     Paranoid(i32),
+    /// The kernel lets nobody read its memory.
+    #[error(
+        "the kernel is locked down for confidentiality, where BPF may not read memory: boot with lockdown=integrity, or without"
+    )]
+    LockedDown,
     /// There is no tracefs and none could be mounted.
     #[error(
         "tracefs is not mounted and cannot be mounted here ({0}): run `mount -t tracefs tracefs /sys/kernel/tracing` as root"
@@ -256,6 +110,9 @@ impl Live {
         if !crate::process::may_trace() {
             return Err(LiveError::Privileges);
         }
+        if crate::process::locked_down() {
+            return Err(LiveError::LockedDown);
+        }
         // Two of them read the kernel's whole type information, which takes a while.
         let (offsets, plans, mut loader) = std::thread::scope(|scope| {
             let offsets = scope.spawn(|| {
@@ -275,7 +132,7 @@ impl Live {
         let panicked = |_| kernel("a thread failed", io::Error::other("panic"));
         let ((offsets, cast), plans) = (offsets.map_err(panicked)??, plans.map_err(panicked)?);
         let object = cast::linked(OBJECT, cast).map_err(|e| kernel("the BPF object is damaged", e))?;
-        let config = config_of(setup, offsets);
+        let config = setup.config(offsets);
         let log_level: u8 = if setup.debug { aya_log::Level::Debug as u8 } else { 0 };
         let config = Shared(config);
         let length = |of: fn(&Plans<'_>) -> usize| entries(plans.as_ref().map_or(0, of));
@@ -600,41 +457,6 @@ fn entries(length: usize) -> u32 {
 fn cpus() -> Result<u32, LiveError> {
     let cpus = aya::util::nr_cpus().map_err(|(_, e)| kernel("cannot count the processors", e))?;
     u32::try_from(cpus).map_err(|e| kernel("cannot count the processors", e))
-}
-
-/// Whether the kernel can run a loop that its verifier goes through only once.
-fn has_loop() -> bool {
-    let helper = aya::sys::BpfHelper::BPF_FUNC_loop;
-    aya::sys::is_helper_supported(aya::programs::ProgramType::TracePoint, helper).unwrap_or(false)
-}
-
-/// The settings, beside the offsets.
-fn config_of(setup: &Setup, offsets: Config) -> Config {
-    let wanted = &setup.wanted;
-    Config {
-        own_tgid: std::process::id(),
-        spawner_tid: if wanted.own_children { nix::unistd::gettid().as_raw().cast_unsigned() } else { 0 },
-        by_pid: u32::from(wanted.pids.is_some()),
-        follow: u32::from(wanted.follow),
-        by_process: u32::from(!wanted.processes.is_empty()),
-        by_comm: u32::from(!wanted.comms.is_empty()),
-        by_uid: u32::from(!wanted.uids.is_empty()),
-        cgroups: u32::try_from(wanted.cgroups.len().min(MAX_CGROUPS)).unwrap_or(0),
-        request_mode: match wanted.requests {
-            Requests::Any => RequestMode::Any,
-            Requests::Only(_) => RequestMode::Only,
-            Requests::Except(_) => RequestMode::Except,
-        } as u32,
-        summary_only: u32::from(setup.summary_only),
-        max_bytes: setup.max_bytes.min(MAX_CAPTURE),
-        has_loop: u32::from(has_loop()),
-        user_stack: u32::from(setup.user_stack),
-        kernel_stack: u32::from(setup.kernel_stack),
-        windows: u32::from(setup.windows),
-        // A process may end soon after its call, and with it what tells the names of the addresses in a stack.
-        watermark: if setup.user_stack { 0 } else { setup.buffer_bytes / 4 },
-        ..offsets
-    }
 }
 
 /// Makes sure that the tracepoints can be found. `true` if tracefs had to be mounted for that.

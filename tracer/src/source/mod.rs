@@ -5,6 +5,7 @@ pub mod live;
 pub mod offsets;
 pub mod paced;
 pub mod scripted;
+pub mod setup;
 pub mod wine;
 
 use std::time::Duration;

@@ -78,7 +78,7 @@ use crate::{
     replay,
     session::{self, Plan, Report, SessionError, Status, Stop},
     sink::summary::Summary,
-    source::live::Wanted,
+    source::setup::Wanted,
 };
 
 /// Messages that wait for the dashboard.

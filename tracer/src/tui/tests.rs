@@ -37,7 +37,7 @@ use crate::{
     recording::Closing,
     session::{SessionError, Status},
     sink::jsonl::Jsonl,
-    source::{Accounts, live::Wanted},
+    source::{Accounts, setup::Wanted},
 };
 
 mod anything;
