@@ -217,6 +217,33 @@ fn containers_are_traced_from_outside() {
     assert!(words.contains("--pid=host"), "{words}");
 }
 
+/// There is no way back, so nothing can be traced there afterwards.
+#[test]
+fn the_kernel_is_locked_down() {
+    if !have_root() || !machine_is_ours() {
+        return;
+    }
+    let mode = Path::new("/sys/kernel/security/lockdown");
+    if !mode.exists() {
+        let mount = ["-t", "securityfs", "securityfs", "/sys/kernel/security"];
+        assert!(Command::new("mount").args(mount).status().expect("mount").success());
+    }
+    let trace = || {
+        let output = run(ioctl_trace(["-c", "--"]).arg(exerciser()).args(["--loop", "10"]));
+        (output.status.code(), stderr(&output))
+    };
+    fs::write(mode, "integrity").expect("locked down");
+    let (code, words) = trace();
+    assert_eq!((code, total(&words, " calls in ")), (Some(0), 10), "{words}");
+    fs::write(mode, "confidentiality").expect("locked down");
+    let (code, words) = trace();
+    assert_eq!((code, words.lines().count()), (Some(1), 1), "{words}");
+    assert!(words.contains("boot with lockdown=integrity"), "{words}");
+    let doctor = run(ioctl_trace(["doctor"]));
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("boot with lockdown=integrity"), "{said}");
+}
+
 #[test]
 fn the_clock_jumps() {
     if !have_root() || !machine_is_ours() {
