@@ -33,7 +33,9 @@ impl Arch {
     /// QEMU's program, and its arguments for a machine.
     pub const fn qemu(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Self::Amd64 => ("qemu-system-x86_64", &["-cpu", "max"]),
+            // QEMU before 9.1 takes an IRET of a program for one of the kernel's, to which SMAP then forbids the program's
+            // stack. Wine uses it.
+            Self::Amd64 => ("qemu-system-x86_64", &["-cpu", "max,smap=off"]),
             Self::Arm64 => ("qemu-system-aarch64", &["-M", "virt", "-cpu", "max,pauth-impdef=on"]),
         }
     }
