@@ -206,7 +206,7 @@ fn run(
             (Some(Kernel::fetch(&cache(), *version)?), userland)
         };
         for scenario in scenarios.iter().filter(|scenario| scenario.runs_on(*version)) {
-            let begin = Instant::now();
+            let (begin, scenario) = (Instant::now(), &scenario.on(version.arch()));
             let folder = results(&format!("{}/{}", version.name(), scenario.name));
             let ran = kernel.as_ref().map_or(Ok(()), |kernel| boot(scenario, *version, kernel, &userland));
             let outcome = Outcome {

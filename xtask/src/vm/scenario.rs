@@ -9,11 +9,11 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
-use super::kernel::Version;
+use super::{arch::Arch, kernel::Version};
 use crate::sh;
 
 /// One family of drivers with its clients.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// The file's name.
@@ -59,6 +59,18 @@ pub struct Scenario {
     /// Numbers that have no name, and why; or requests that are named otherwise than by strace.
     #[serde(default)]
     pub explained: BTreeMap<String, String>,
+    /// What is otherwise on arm64.
+    #[serde(default)]
+    arm64: Otherwise,
+}
+
+/// What is otherwise on another architecture, whose machines have other devices.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Otherwise {
+    /// These come before the others.
+    drivers: Vec<(String, String)>,
+    least: Option<usize>,
 }
 
 const fn minutes() -> u64 {
@@ -120,6 +132,16 @@ impl Scenario {
     /// Whether a kernel has its drivers.
     pub fn runs_on(&self, version: Version) -> bool {
         self.kernels.as_ref().is_none_or(|kernels| kernels.iter().any(|kernel| kernel == version.name()))
+    }
+
+    /// As it is on an architecture.
+    pub fn on(&self, arch: Arch) -> Self {
+        let mut scenario = self.clone();
+        if arch == Arch::Arm64 {
+            scenario.drivers.splice(..0, self.arm64.drivers.iter().cloned());
+            scenario.least = self.arm64.least.unwrap_or(self.least);
+        }
+        scenario
     }
 
     /// QEMU's arguments, one a string; `@disk` is an empty disk in the job's folder.
