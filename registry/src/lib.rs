@@ -50,7 +50,7 @@ pub mod windows;
 
 pub use arch::{Arch, NumberLayout, UnknownArch};
 pub use block::{Block, Edition};
-pub use decode::{Exchange, Member, Memory, Show, Style, Value, When, Xlat};
+pub use decode::{Exchange, Member, Memory, Show, Style, Taken, Value, Watch, When, Xlat};
 pub use device::{Device, DeviceKind};
 pub use encoding::{Direction, Encoding, parse_number};
 pub use expression::NumberError;

@@ -199,6 +199,8 @@ pub mod segment_flags {
     pub const TRUNCATED: u16 = 1;
     /// Not all of it could be read.
     pub const UNREADABLE: u16 = 2;
+    /// On the user side: its bytes were left out, and are zeros.
+    pub const REDACTED: u16 = 4;
 }
 
 /// Begin of a segment in a record; `length` bytes follow, and zeros up to a multiple of 8.

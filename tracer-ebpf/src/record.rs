@@ -89,7 +89,7 @@ pub mod call_flags {
     pub const INPUT_LATE: u16 = 64;
     /// In recordings: the argument was left out.
     pub const REDACTED: u16 = 128;
-    /// On the user side: text of the argument is not shown.
+    /// On the user side: text of the argument was left out.
     pub const TEXT_REDACTED: u16 = 256;
     /// It is a control code of a Windows program, with a [`ControlPart`](super::ControlPart). The request is the code, the
     /// argument the address of the input buffer, and the result the `NTSTATUS`; there is no descriptor.

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use ioctl_registry::{
-    Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, Value, When,
+    Arch, DeviceKind, Lookup, Member, Memory, Named, Registry, Taken, Value, Watch, When,
     windows::{Buffer, Buffers, ControlCode, Method, Side},
 };
 
@@ -119,28 +119,63 @@ impl Decoder {
     /// to show.
     #[must_use]
     pub fn arguments(&self, event: &Event) -> (Option<Value>, Option<Value>) {
-        let (before, after) = match event.call.data.redaction {
-            Redaction::All => return (None, None),
-            Redaction::Nothing => return self.whole_arguments(event),
-            Redaction::Text => self.whole_arguments(event),
-        };
-        (before.map(redact::without_text), after.map(redact::without_text))
+        let data = &event.call.data;
+        if data.redaction == Redaction::All {
+            return (None, None);
+        }
+        let (input, output) = (&data.input, &data.output);
+        if !input.has_blanks() && !output.has_blanks() {
+            return self.read(event, &[[input, output]]);
+        }
+        // What was left out could have been anything: what is the same with either is not of it.
+        let filled = [0, u8::MAX].map(|byte| [input.with(byte), output.with(byte)]);
+        self.read(event, &filled.each_ref().map(<[Image; 2]>::each_ref))
     }
 
-    fn whole_arguments(&self, event: &Event) -> (Option<Value>, Option<Value>) {
+    /// Tells what the bytes of a call's memory are taken for, whichever way they are shown.
+    pub fn watch(&self, event: &Event, watch: &dyn Watch) {
+        let (input, output) = (&event.call.data.input, &event.call.data.output);
+        if let Some(control) = &event.call.control {
+            self.buffers(event, control, [input, output], Some(watch));
+            return;
+        }
+        let [given, returned] = [input, output].map(|image| Watched { image, watch });
+        for named in event.request.named() {
+            let decode = self.argument(&event.call, named);
+            decode(&given, When::Before);
+            if !output.is_empty() {
+                decode(&returned, When::After(Some(&given)));
+            }
+        }
+        // What a failed call changed is told by what lay there before, which is nobody's text where it is a number.
+        let rest = Watched { watch: &Rest(watch), ..given };
+        for named in event.request.named().iter().filter(|_| !output.is_empty()) {
+            self.argument(&event.call, named)(&rest, When::After(None));
+        }
+    }
+
+    /// What memory holds before and after a call, and in which all of what it could be agree.
+    fn read(&self, event: &Event, images: &[[&Image; 2]]) -> (Option<Value>, Option<Value>) {
         let call = &event.call;
         if let Some(control) = &call.control {
-            return self.buffers(event, control);
+            let read = |images: &[&Image; 2]| self.buffers(event, control, *images, None);
+            let both = images.iter().map(read);
+            let agreed = both.reduce(|(input, output), (other_input, other_output)| {
+                (redact::agreed(input, other_input), redact::agreed(output, other_output))
+            });
+            return agreed.unwrap_or_default();
         }
+        let exchanged =
+            |decode: &dyn Fn(&dyn Memory, When<'_>) -> Option<Value>| exchanged(call, images, decode);
         match event.request.named() {
-            [] => exchanged(call, |memory, when| {
+            [] => exchanged(&|memory, when| {
                 self.registry.untyped(call.request, call.arch(), call.arg, memory, when)
             }),
-            [only] => self.argument(call, only),
+            [only] => exchanged(&self.argument(call, only)),
             several => {
                 let (mut before, mut after) = (Vec::new(), Vec::new());
                 for named in several {
-                    let (left, right) = self.argument(call, named);
+                    let (left, right) = exchanged(&self.argument(call, named));
                     before.extend(left.map(|value| (named.name(), value)));
                     after.extend(right.map(|value| (named.name(), value)));
                 }
@@ -149,7 +184,12 @@ impl Decoder {
         }
     }
 
-    fn argument(&self, call: &Call, named: &Named<'static>) -> (Option<Value>, Option<Value>) {
+    /// How one request's argument is decoded.
+    fn argument(
+        &self,
+        call: &Call,
+        named: &Named<'static>,
+    ) -> impl Fn(&dyn Memory, When<'_>) -> Option<Value> {
         let mut named = named.clone();
         if let Some(domain) = call.target.file().and_then(|file| file.domain) {
             named = named.on_socket(domain);
@@ -157,25 +197,28 @@ impl Decoder {
         if let Some(result) = call.outcome.value().and_then(|value| u64::try_from(value).ok()) {
             named = named.returning(result);
         }
-        let decode = |memory: &dyn Memory, when: When<'_>| {
-            self.registry.argument(&named, call.arch(), call.arg, memory, when)
-        };
-        exchanged(call, decode)
+        let (registry, arch, arg) = (self.registry, call.arch(), call.arg);
+        move |memory, when| registry.argument(&named, arch, arg, memory, when)
     }
 
     /// The buffers of a control code: the input before the call, and the output after it; where the driver reads that one,
     /// before it.
-    fn buffers(&self, event: &Event, control: &Control) -> (Option<Value>, Option<Value>) {
+    fn buffers(
+        &self,
+        event: &Event,
+        control: &Control,
+        [input, output]: [&Image; 2],
+        watch: Option<&dyn Watch>,
+    ) -> (Option<Value>, Option<Value>) {
         let call = &event.call;
         let reads = ControlCode(call.request).parts().method == Method::InDirect;
         let filled = control.information.map_or(0, |filled| filled.min(control.output_len.into()));
-        let (image, size) =
-            if reads { (&call.data.input, control.output_len.into()) } else { (&call.data.output, filled) };
+        let (image, size) = if reads { (input, control.output_len.into()) } else { (output, filled) };
         fn of(image: &Image, address: u64, size: u64) -> Buffer<'_> {
             Buffer { bytes: image.bytes(address, size), size }
         }
         let buffers = Buffers {
-            input: of(&call.data.input, call.arg, control.input_len.into()),
+            input: of(input, call.arg, control.input_len.into()),
             output: of(image, control.output, size),
         };
         let named = if let [only] = event.request.named() { Some(only) } else { None };
@@ -183,7 +226,7 @@ impl Decoder {
             if address == 0 || size == 0 {
                 return None;
             }
-            let value = self.registry.control_buffer(named, call.arch(), side, &buffers);
+            let value = self.registry.watched_buffer(named, call.arch(), side, &buffers, watch);
             Some(match value {
                 Some(value) => Value::Pointee { address, value: Box::new(value) },
                 None => Value::Pointer(address),
@@ -257,25 +300,70 @@ fn own(file: &File, name: Arc<str>) -> Arc<str> {
     if SHARED.contains(&&*name) && !file.owner.is_empty() { file.owner.clone() } else { name }
 }
 
+/// Memory that somebody is told of.
+struct Watched<'i> {
+    image: &'i Image,
+    watch: &'i dyn Watch,
+}
+
+impl Memory for Watched<'_> {
+    fn bytes(&self, address: u64, length: u64) -> &[u8] {
+        self.image.bytes(address, length)
+    }
+
+    fn watch(&self) -> Option<&dyn Watch> {
+        Some(self.watch)
+    }
+}
+
+/// Tells of numbers alone.
+struct Rest<'w>(&'w dyn Watch);
+
+impl Watch for Rest<'_> {
+    fn taken(&self, bytes: &[u8], taken: Taken) {
+        if taken == Taken::Number {
+            self.0.taken(bytes, taken);
+        }
+    }
+}
+
 /// An argument before and after its call, by what decodes it.
 fn exchanged(
     call: &Call,
-    decode: impl Fn(&dyn Memory, When<'_>) -> Option<Value>,
+    images: &[[&Image; 2]],
+    decode: &dyn Fn(&dyn Memory, When<'_>) -> Option<Value>,
 ) -> (Option<Value>, Option<Value>) {
-    let (input, output) = (&call.data.input, &call.data.output);
-    let before = decode(input, When::Before);
+    let given = || {
+        let read = images.iter().map(|[input, _]| decode(*input, When::Before));
+        read.reduce(redact::agreed).flatten()
+    };
+    let returned = || {
+        let read = images.iter().map(|[input, output]| decode(*output, When::After(Some(*input))));
+        read.reduce(redact::agreed).flatten()
+    };
+    let lay_there = || {
+        let read = images.iter().map(|[input, _]| decode(*input, When::After(None)));
+        read.reduce(redact::agreed).flatten()
+    };
+    let Some([input, output]) = images.first() else { return (None, None) };
+    let before = given();
     let failed = call.outcome.errno().is_some();
     // Most calls that fail leave everything as it was, and what did not change need not be understood again.
     if call.outcome.value().is_none() || output.is_empty() || (failed && input.holds(output)) {
         return (before, None);
     }
-    let after = decode(output, When::After(Some(input)));
+    let after = returned();
     if !failed {
         return (before, after);
     }
     // A call that failed gave nothing back but what it changed: the rest is what lay there before.
-    let lay_there = decode(input, When::After(None)).unwrap_or(Value::Missing);
-    (before, after.and_then(|after| Value::witnessed_changes(&lay_there, &after)))
+    let lay_there = lay_there().unwrap_or(Value::Missing);
+    let changes = |after: Value| {
+        // What was left out of it is no change.
+        let lay_there = redact::filled_in(lay_there, after.clone());
+        Value::witnessed_changes(&lay_there, &after)
+    };
+    (before, after.and_then(changes))
 }
 
 /// What several requests make of the same argument.

@@ -1,5 +1,7 @@
 //! What is known of a program's memory around a call: pieces of it, by address.
 
+use std::ops::Range as Places;
+
 use ioctl_registry::Memory;
 use ioctl_trace_ebpf::segment_flags;
 
@@ -11,6 +13,8 @@ pub struct Image {
     /// By address; none touches another.
     ranges: Vec<Range>,
     bytes: Vec<u8>,
+    /// Places in the bytes that were left out, in their order.
+    blanks: Vec<Places<usize>>,
     /// There was more than the limit of a call.
     pub truncated: bool,
     /// Some of it could not be read.
@@ -37,6 +41,7 @@ impl Image {
     pub fn filled<'s>(mut self, segments: impl Iterator<Item = Segment<'s>> + Clone) -> Self {
         self.ranges.clear();
         self.bytes.clear();
+        self.blanks.clear();
         (self.truncated, self.unreadable) = (false, false);
         // Nearly always there is one, or they are in order.
         if segments.clone().is_sorted_by_key(|segment| segment.address) {
@@ -52,7 +57,11 @@ impl Image {
     fn segment(&mut self, segment: &Segment<'_>) {
         self.truncated |= segment.flags & segment_flags::TRUNCATED != 0;
         self.unreadable |= segment.flags & segment_flags::UNREADABLE != 0;
+        let before = self.bytes.len();
         self.add(segment.address, segment.bytes);
+        if segment.flags & segment_flags::REDACTED != 0 && self.bytes.len() > before {
+            self.blanks.push(before..self.bytes.len());
+        }
     }
 
     /// Adds a piece that does not begin before any that is there.
@@ -91,13 +100,75 @@ impl Image {
     /// What it takes in memory.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.bytes.capacity() + self.ranges.capacity() * size_of::<Range>()
+        self.bytes.capacity()
+            + self.ranges.capacity() * size_of::<Range>()
+            + self.blanks.capacity() * size_of::<Places<usize>>()
     }
 
     /// The pieces and their addresses, in the order of these.
     pub fn pieces(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let bytes = |range: &Range| self.bytes.get(range.start..range.start + range.length);
         self.ranges.iter().filter_map(move |range| Some((range.address, bytes(range)?)))
+    }
+
+    /// Where bytes lie that it gave.
+    #[must_use]
+    pub fn place(&self, bytes: &[u8]) -> Option<Places<usize>> {
+        let (whole, part) = (self.bytes.as_ptr_range(), bytes.as_ptr_range());
+        let within = whole.start <= part.start && part.end <= whole.end;
+        let start = part.start.addr().checked_sub(whole.start.addr()).filter(|_| within)?;
+        Some(start..start + bytes.len())
+    }
+
+    /// Leaves out what lies in these places, which are in their order.
+    pub fn leave_out(&mut self, places: Vec<Places<usize>>) {
+        self.blanks = places;
+        self.fill(0);
+    }
+
+    /// Whether something was left out.
+    #[must_use]
+    pub const fn has_blanks(&self) -> bool {
+        !self.blanks.is_empty()
+    }
+
+    /// The same with this in the place of each byte that was left out.
+    #[must_use]
+    pub fn with(&self, byte: u8) -> Self {
+        let mut other = self.clone();
+        other.fill(byte);
+        other
+    }
+
+    fn fill(&mut self, byte: u8) {
+        for blank in &self.blanks {
+            if let Some(bytes) = self.bytes.get_mut(blank.clone()) {
+                bytes.fill(byte);
+            }
+        }
+    }
+
+    /// The pieces and their addresses, cut where something was left out or ceases to be; whether it was.
+    pub fn runs(&self) -> impl Iterator<Item = (u64, &[u8], bool)> {
+        self.ranges.iter().flat_map(move |range| {
+            let end = range.start + range.length;
+            let mut at = range.start;
+            std::iter::from_fn(move || {
+                if at >= end {
+                    return None;
+                }
+                let next = self.blanks.partition_point(|blank| blank.end <= at);
+                let (stop, blank) = match self.blanks.get(next) {
+                    Some(blank) if blank.start <= at => (blank.end, true),
+                    Some(blank) => (blank.start, false),
+                    None => (end, false),
+                };
+                let start = at;
+                at = stop.min(end);
+                let address = range.address.wrapping_add((start - range.start) as u64);
+                Some((address, self.bytes.get(start..at)?, blank))
+            })
+        })
     }
 
     /// Whether it has all that another one has, and the same there.

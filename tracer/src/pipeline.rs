@@ -22,7 +22,7 @@ use crate::{
     filter::Filter,
     privilege::{self, Duty},
     recording::{Tap, Writer},
-    redact::Redaction,
+    redact::{Redaction, Rewriter},
     select::Selection,
     sink::Sink,
     source::{Batch, Source},
@@ -80,6 +80,8 @@ pub struct Stage {
     pub families: Families,
     /// What nobody is to see of them, whatever they are written to.
     pub redaction: Redaction,
+    /// Makes records of what is left of them.
+    pub rewriter: Rewriter,
     /// Where it goes.
     pub sinks: Vec<Box<dyn Sink>>,
     /// Keeps the records themselves.
@@ -121,12 +123,17 @@ impl Stage {
         let mut room = Vec::new();
         for record in batch.records() {
             let Some(record) = self.redaction.record(record, &mut room) else { continue };
+            let mut rewritten = None;
             match self.assembler.record(record, self.decoder.host()) {
                 Assembled::Call(call) => {
                     self.progress.received.fetch_add(1, Ordering::Relaxed);
-                    let event = self.decoder.call(call);
+                    let mut event = self.decoder.call(call);
+                    self.redaction.event(&mut event, &self.decoder);
                     if self.recorder.is_some() || self.tap.as_ref().is_some_and(|tap| tap.is_on()) {
                         self.ask(&event);
+                    }
+                    if self.redaction == Redaction::Text && self.keeps_records() {
+                        rewritten = Some(self.rewriter.call(record, &event));
                     }
                     self.sorted(event)?;
                 }
@@ -140,20 +147,41 @@ impl Stage {
                     log::debug!("damaged record: {error}");
                 }
             }
-            if self.recorder.is_some() || self.tap.is_some() {
-                let facts = self.decoder.host().new_facts();
-                if let Some(recorder) = &mut self.recorder {
-                    facts.iter().for_each(|fact| recorder.fact(fact));
-                    recorder.record(record)?;
-                }
-                if let Some(tap) = &self.tap {
-                    tap.record(record, &facts);
-                }
+            if self.keeps_records() {
+                self.record(record, rewritten)?;
             }
         }
         self.flush()?;
         if ended {
             notify(News::ProcessEnded);
+        }
+        Ok(())
+    }
+
+    const fn keeps_records(&self) -> bool {
+        self.recorder.is_some() || self.tap.is_some()
+    }
+
+    /// Keeps a record, or what is left of it: what a call was given, and the call.
+    fn record(&mut self, record: &[u8], rewritten: Option<(Option<Vec<u8>>, Vec<u8>)>) -> io::Result<()> {
+        let facts = self.decoder.host().new_facts();
+        if let Some(recorder) = &mut self.recorder {
+            facts.iter().for_each(|fact| recorder.fact(fact));
+        }
+        let (given, own) = match rewritten {
+            Some((given, own)) => (given, Some(own)),
+            None if self.redaction == Redaction::Text => (None, self.rewriter.other(record)),
+            None => (None, None),
+        };
+        let whole = (self.redaction != Redaction::Text).then_some(record);
+        let mut facts = facts.as_slice();
+        for record in given.as_deref().into_iter().chain(own.as_deref()).chain(whole) {
+            if let Some(recorder) = &mut self.recorder {
+                recorder.record(record)?;
+            }
+            if let Some(tap) = &self.tap {
+                tap.record(record, std::mem::take(&mut facts));
+            }
         }
         Ok(())
     }
@@ -396,6 +424,7 @@ mod tests {
             families: Families::default(),
             window: Window::default(),
             redaction: Redaction::default(),
+            rewriter: Rewriter::default(),
             recorder: None,
             tap: None,
             sinks: vec![Box::new(sink)],

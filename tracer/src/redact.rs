@@ -1,9 +1,17 @@
 //! What is left out of calls before anything else sees them, because arguments hold what is secret.
 
-use ioctl_registry::{Member, Value};
+mod rewrite;
+
+use std::{cell::RefCell, ops::Range};
+
+use ioctl_registry::{Member, Taken, Value, Watch};
 use ioctl_trace_ebpf::{InFlight, SegmentHeader, SegmentKind, call_flags};
 
+pub use self::rewrite::Rewriter;
 use crate::{
+    decode::Decoder,
+    event::Event,
+    memory::Image,
     raw, recording,
     wire::{self, Record, Segment},
 };
@@ -52,35 +60,27 @@ impl Redaction {
         }
     }
 
-    /// A record without what is left out, in `room` if it had to be changed. What is text can be told only when the call
-    /// is decoded: until then it is marked. `None` where nothing is left of the record.
+    /// A record without what is left out, in `room` if it had to be changed. `None` where nothing is left of it. What is
+    /// text can be told only when the call is named: see [`Redaction::event`].
     #[must_use]
     pub fn record<'r>(self, bytes: &'r [u8], room: &'r mut Vec<u8>) -> Option<&'r [u8]> {
-        if self == Self::Nothing {
+        if self != Self::All {
             return Some(bytes);
         }
         match wire::parse(bytes) {
             Ok(Record::Call(mut call, segments)) => {
-                call.header.flags |= self.flag();
-                let mut kept: Vec<Segment<'_>> = segments.collect();
-                if self == Self::All {
-                    call.arg = 0;
-                    call.header.flags &= !OF_MEMORY;
-                    kept.retain(|segment| {
-                        matches!(
-                            segment.kind,
-                            SegmentKind::UserStack | SegmentKind::KernelStack | SegmentKind::Control
-                        )
-                    });
-                }
+                call.header.flags = call.header.flags & !OF_MEMORY | call_flags::REDACTED;
+                call.arg = 0;
                 *room = raw::bytes_of(&call);
-                kept.iter().for_each(|segment| add(room, segment));
+                let stays = |segment: &Segment<'_>| {
+                    use SegmentKind::{Control, KernelStack, UserStack};
+                    matches!(segment.kind, UserStack | KernelStack | Control)
+                };
+                segments.filter(stays).for_each(|segment| add(room, &segment));
             }
             // That a thread carries out a control code is told by it as well.
-            Ok(Record::Data(data, _)) if self == Self::All && data.control != 0 => {
-                *room = raw::bytes_of(&data)
-            }
-            Ok(Record::Data(..)) if self == Self::All => return None,
+            Ok(Record::Data(data, _)) if data.control != 0 => *room = raw::bytes_of(&data),
+            Ok(Record::Data(..)) => return None,
             Ok(Record::Running(tid, now_ns, call)) => {
                 *room = recording::running_record(tid, &self.in_flight(call), now_ns);
             }
@@ -89,6 +89,21 @@ impl Redaction {
             Err(_) => return Some(&[]),
         }
         Some(room)
+    }
+
+    /// Leaves text out of a call that was named: from here on nobody sees it.
+    pub fn event(self, event: &mut Event, decoder: &Decoder) {
+        if self != Self::Text || event.call.data.redaction == Self::All {
+            return;
+        }
+        let (input, output) = (&event.call.data.input, &event.call.data.output);
+        let seen = Seen { sides: [input, output].map(|image| (image, RefCell::new(vec![0; image.size()]))) };
+        decoder.watch(event, &seen);
+        let [given, returned] = seen.sides.map(|(image, taken)| blanks(image, &taken.into_inner()));
+        let data = &mut event.call.data;
+        data.redaction = Self::Text;
+        data.input.leave_out(given);
+        data.output.leave_out(returned);
     }
 
     /// A call that has not returned, without what is left out.
@@ -116,135 +131,139 @@ fn add(record: &mut Vec<u8>, segment: &Segment<'_>) {
     record.resize(record.len().next_multiple_of(8), 0);
 }
 
-/// A value with a mark in the place of each text.
-#[must_use]
-pub fn without_text(value: Value) -> Value {
-    let mark = || Value::Text { bytes: MARK.into(), cut: false, fixed: false, full: false };
-    let members = |members: Vec<Member>| {
-        members.into_iter().map(|member| Member { value: without_text(member.value), ..member }).collect()
-    };
-    match value {
+/// What the bytes of both sides of a call were taken for.
+struct Seen<'e> {
+    sides: [(&'e Image, RefCell<Vec<u8>>); 2],
+}
+
+/// What a byte was taken for, in [`Seen`].
+const NUMBER: u8 = 1;
+/// See [`NUMBER`].
+const TEXT: u8 = 2;
+
+impl Watch for Seen<'_> {
+    fn taken(&self, bytes: &[u8], taken: Taken) {
+        for (image, marks) in &self.sides {
+            if let Some(place) = image.place(bytes)
+                && let Some(marks) = marks.borrow_mut().get_mut(place)
+            {
+                let mark = match taken {
+                    Taken::Number => NUMBER,
+                    Taken::Text => TEXT,
+                };
+                marks.iter_mut().for_each(|marks| *marks |= mark);
+            }
+        }
+    }
+}
+
+/// Runs of bytes are of one of these.
+const fn class(mark: u8) -> u8 {
+    if mark & TEXT != 0 { TEXT } else { mark }
+}
+
+/// The places of an image that are left out: text, whatever else it was taken for, and what was taken for nothing.
+fn blanks(image: &Image, taken: &[u8]) -> Vec<Range<usize>> {
+    let mut marks = taken.to_vec();
+    let mut at = 0;
+    let mut bytes = Vec::with_capacity(marks.len());
+    for (_, piece, blank) in image.runs() {
+        bytes.extend_from_slice(piece);
+        if blank && let Some(marks) = marks.get_mut(at..bytes.len()) {
+            marks.fill(TEXT);
+        }
+        at = bytes.len();
+    }
+    let mut blanks = Vec::new();
+    let mut start = 0;
+    for run in marks.chunk_by(|one, other| class(*one) == class(*other)) {
+        let place = start..start + run.len();
+        start = place.end;
         // Zeros are no text, and padding is nothing to hide.
-        Value::Text { .. } | Value::Bytes { .. } | Value::Char(_) if !value.is_zero() => mark(),
-        Value::Array { items, cut } => {
-            let items: Vec<_> = items.into_iter().map(without_text).collect();
+        let hides = |place: &Range<usize>| {
+            bytes.get(place.clone()).is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0))
+        };
+        match run.first() {
+            Some(mark) if mark & TEXT != 0 => blanks.push(place),
+            Some(0) if hides(&place) => blanks.push(place),
+            _ => {}
+        }
+    }
+    blanks
+}
+
+/// What is the same in two readings, and a mark in the place of what is not: it is of what was left out.
+#[must_use]
+pub fn agreed(one: Option<Value>, other: Option<Value>) -> Option<Value> {
+    let same = |one: Value, other: Value| if one == other { one } else { mark() };
+    match (one, other) {
+        (Some(one), Some(other)) => Some(joined(one, other, same)),
+        (None, None) => None,
+        _ => Some(mark()),
+    }
+}
+
+/// A reading with those parts of another one in the place of its own that were left out.
+#[must_use]
+pub fn filled_in(one: Value, other: Value) -> Value {
+    joined(one, other, |one, other| if one == mark() { other } else { one })
+}
+
+fn mark() -> Value {
+    Value::Text { bytes: MARK.into(), cut: false, fixed: false, full: false }
+}
+
+/// Two readings of the same memory part by part, by what is made of two parts.
+fn joined(one: Value, other: Value, join: fn(Value, Value) -> Value) -> Value {
+    let alike = |members: &[Member], others: &[Member]| {
+        members.len() == others.len()
+            && members.iter().zip(others).all(|(member, other)| member.name == other.name)
+    };
+    let members = |members: Vec<Member>, others: Vec<Member>| -> Vec<Member> {
+        let pairs = members.into_iter().zip(others);
+        pairs
+            .map(|(member, other)| Member { value: joined(member.value, other.value, join), ..member })
+            .collect()
+    };
+    match (one, other) {
+        (Value::Array { items, cut }, Value::Array { items: others, cut: other_cut })
+            if items.len() == others.len() && cut == other_cut =>
+        {
+            let pairs = items.into_iter().zip(others);
+            let items: Vec<_> = pairs.map(|(one, other)| joined(one, other, join)).collect();
             // Letter by letter.
             match items.first() {
                 Some(first) if *first == mark() && items.iter().all(|item| item == first) => mark(),
                 _ => Value::Array { items, cut },
             }
         }
-        Value::Indexed { members: all, cut } => Value::Indexed { members: members(all), cut },
-        Value::Record(all) => Value::Record(members(all)),
-        Value::Pointee { address, value } => {
-            Value::Pointee { address, value: Box::new(without_text(*value)) }
+        (Value::Indexed { members: all, cut }, Value::Indexed { members: others, cut: other_cut })
+            if alike(&all, &others) && cut == other_cut =>
+        {
+            Value::Indexed { members: members(all, others), cut }
         }
-        Value::Variant { name, value } => Value::Variant { name, value: Box::new(without_text(*value)) },
-        // The other readings are of the same bytes.
-        Value::Union { bytes, members } if members.iter().any(|member| has_text(&member.value)) => {
-            if bytes.is_empty() || bytes.iter().any(|byte| *byte != 0) {
-                mark()
-            } else {
-                Value::Union { bytes, members }
-            }
+        (Value::Record(all), Value::Record(others)) if alike(&all, &others) => {
+            Value::Record(members(all, others))
         }
-        other => other,
+        (Value::Pointee { address, value }, Value::Pointee { address: place, value: other })
+            if address == place =>
+        {
+            Value::Pointee { address, value: Box::new(joined(*value, *other, join)) }
+        }
+        (Value::Variant { name, value }, Value::Variant { name: chosen, value: other }) if name == chosen => {
+            Value::Variant { name, value: Box::new(joined(*value, *other, join)) }
+        }
+        (Value::Float(one), Value::Float(other)) if one.to_bits() == other.to_bits() => Value::Float(one),
+        // Bytes that are in none of its readings are not shown where they are not known.
+        (Value::Union { bytes, members: all }, Value::Union { bytes: others, members: same })
+            if bytes != others && all == same && !all.is_empty() =>
+        {
+            Value::Union { bytes: Vec::new(), members: all }
+        }
+        // Otherwise of a union too: its readings are of the same bytes.
+        (one, other) => join(one, other),
     }
-}
-
-/// Whether there is text in it.
-fn has_text(value: &Value) -> bool {
-    without_text(value.clone()) != *value
 }
 
 #[cfg(test)]
-mod tests {
-    use ioctl_trace_ebpf::{CallRecord, DataRecord, RecordHeader, RecordKind};
-
-    use super::*;
-
-    const SECRET: &[u8] = b"a secret";
-
-    fn segment(kind: SegmentKind) -> Segment<'static> {
-        Segment { address: 64, wanted: 8, kind, flags: 0, bytes: SECRET }
-    }
-
-    fn call() -> Vec<u8> {
-        let flags = call_flags::INPUT | call_flags::COMPAT;
-        let header = RecordHeader { kind: RecordKind::Call as u16, flags, ..RecordHeader::default() };
-        let arg = u64::from_ne_bytes(*b"a secret");
-        let mut record = raw::bytes_of(&CallRecord { header, arg, request: 7, ..CallRecord::default() });
-        for kind in [SegmentKind::Memory, SegmentKind::File, SegmentKind::KernelStack] {
-            add(&mut record, &segment(kind));
-        }
-        record
-    }
-
-    fn data() -> Vec<u8> {
-        let header = RecordHeader { kind: RecordKind::Data as u16, ..RecordHeader::default() };
-        let mut record = raw::bytes_of(&DataRecord { header, ..DataRecord::default() });
-        add(&mut record, &segment(SegmentKind::Memory));
-        record
-    }
-
-    #[test]
-    fn no_byte_of_an_argument_is_left() {
-        let (call, data, mut room) = (call(), data(), Vec::new());
-        let left = Redaction::All.record(&call, &mut room).expect("a call");
-        let Ok(Record::Call(record, segments)) = wire::parse(left) else { panic!("no call") };
-        assert_eq!((record.arg, record.request), (0, 7));
-        assert_eq!(record.header.flags, call_flags::COMPAT | call_flags::REDACTED);
-        assert!(segments.eq([segment(SegmentKind::KernelStack)]), "stacks stay");
-        assert_eq!(Redaction::All.record(&data, &mut Vec::new()), None);
-        let running = InFlight { arg: 5, flags: u32::from(call_flags::INPUT), ..InFlight::NOTHING };
-        let running = recording::running_record(9, &running, 1);
-        let left = Redaction::All.record(&running, &mut room).expect("a call");
-        let Ok(Record::Running(9, 1, call)) = wire::parse(left) else { panic!("no call") };
-        assert_eq!((call.arg, call.flags), (0, u32::from(call_flags::REDACTED)));
-        assert_eq!(Redaction::All.record(SECRET, &mut room), Some(&[][..]), "whatever it was");
-    }
-
-    #[test]
-    fn calls_are_marked_whose_text_is_left_out() {
-        let (call, data, mut room) = (call(), data(), Vec::new());
-        let left = Redaction::Text.record(&call, &mut room).expect("a call");
-        let Ok(Record::Call(record, segments)) = wire::parse(left) else { panic!("no call") };
-        assert_eq!(Redaction::of(record.header.flags), Redaction::Text);
-        assert_eq!(segments.count(), 3, "they are decoded");
-        assert_eq!(Redaction::Text.record(&data, &mut Vec::new()), Some(&*data));
-        assert_eq!(Redaction::Nothing.record(&call, &mut Vec::new()), Some(&*call));
-    }
-
-    #[test]
-    fn texts_are_replaced_and_numbers_stay() {
-        let text = |text: &str| Value::Text { bytes: text.into(), cut: false, fixed: true, full: false };
-        let bytes = |bytes: &[u8]| Value::Bytes { bytes: bytes.to_vec(), cut: false };
-        let value = Value::Record(vec![
-            Member::new("name", text("eth0")),
-            Member::new("empty", text("")),
-            Member::new("size", Value::Integer(4)),
-            Member::new("data", bytes(SECRET)),
-            Member::new("reserved", bytes(&[0; 4])),
-            Member::new(
-                "keys",
-                Value::Array { items: SECRET.iter().copied().map(Value::Char).collect(), cut: false },
-            ),
-            Member::new(
-                "word",
-                Value::Union {
-                    bytes: SECRET.to_vec(),
-                    members: vec![
-                        Member::new("text", text("a secret")),
-                        Member::new("number", Value::Integer(0x6120)),
-                    ],
-                },
-            ),
-            Member::new("next", Value::Pointee { address: 1, value: Box::new(text("far")) }),
-        ]);
-        let shown = without_text(value).to_string();
-        assert_eq!(
-            shown,
-            r#"{name="[redacted]", empty="", size=4, data="[redacted]", reserved="\x00\x00\x00\x00", keys="[redacted]", word="[redacted]", next="[redacted]"}"#
-        );
-    }
-}
+mod tests;

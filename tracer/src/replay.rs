@@ -18,8 +18,8 @@ use crate::{
     filter::Filter,
     host::RecordedHost,
     pipeline::{End, Pipeline, Progress, Stage, Window},
-    recording::{Closing, Reader, Tap},
-    redact::Redaction,
+    recording::{Closing, Reader, Tap, Writer},
+    redact::{Redaction, Rewriter},
     select::Selection,
     sink::Sink,
     source::{Batch, Source, paced::Paced},
@@ -45,6 +45,8 @@ pub struct Plan {
     pub stop: Arc<AtomicBool>,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Keeps the records.
+    pub recorder: Option<Writer>,
     /// Keeps records while somebody wants that.
     pub tap: Option<Arc<Tap>>,
 }
@@ -81,8 +83,9 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
         families: Families::default(),
         window: plan.window,
         redaction: plan.redaction,
+        rewriter: Rewriter::default(),
         sinks: plan.sinks,
-        recorder: None,
+        recorder: plan.recorder,
         tap: plan.tap,
         progress: Arc::clone(&progress),
     };
@@ -94,14 +97,24 @@ pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
     };
     let source = Box::new(Stoppable { source, stop: plan.stop });
     let (stage, mut end) = Pipeline::start(source, stage, Box::new(|_| {}))?.complete();
+    let (closing, cut) = std::mem::take(&mut *ending.lock().unwrap_or_else(PoisonError::into_inner));
     if let (Some(mut stage), End::Complete) = (stage, &end)
-        && let Err(error) =
-            stage.rest().and_then(|()| stage.sinks.iter_mut().try_for_each(|sink| sink.finish()))
+        && let Err(error) = finish(&mut stage, closing.as_ref())
     {
         end = End::Output(error);
     }
-    let (closing, cut) = std::mem::take(&mut *ending.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Report { progress, closing, cut, end })
+}
+
+/// Completes every output. A recording of one without an end has none either.
+fn finish(stage: &mut Stage, closing: Option<&Closing>) -> io::Result<()> {
+    stage.rest()?;
+    stage.sinks.iter_mut().try_for_each(|sink| sink.finish())?;
+    match (&mut stage.recorder, closing) {
+        (Some(recorder), Some(closing)) => recorder.finish(closing),
+        (Some(recorder), None) => recorder.flush(),
+        (None, _) => Ok(()),
+    }
 }
 
 /// A reader that tells how it ended.

@@ -31,7 +31,7 @@ use crate::{
     privilege::{self, Duty},
     process,
     recording::{self, Closing, Tap, Writer},
-    redact::Redaction,
+    redact::{Redaction, Rewriter},
     select::Selection,
     sink::{Sink, summary::Summary},
     source::{
@@ -220,6 +220,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
         families: Families::default(),
         window: Window::default(),
         redaction: plan.redaction,
+        rewriter: Rewriter::default(),
         recorder: plan.recorder.take(),
         tap: plan.tap.take(),
         sinks: std::mem::take(&mut plan.sinks),

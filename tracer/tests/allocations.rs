@@ -19,7 +19,7 @@ use ioctl_trace::{
     host::LiveHost,
     pipeline::{Stage, Window},
     recording::{Meta, Rotation, Writer},
-    redact::Redaction,
+    redact::{Redaction, Rewriter},
     select::Selection,
     sink::{
         Sink,
@@ -108,6 +108,7 @@ fn stage(sinks: Vec<Box<dyn Sink>>) -> Stage {
         families: Families::default(),
         window: Window::default(),
         redaction: Redaction::default(),
+        rewriter: Rewriter::default(),
         sinks,
         recorder: None,
         tap: None,

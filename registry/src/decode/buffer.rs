@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     decoder::{Decoder, MAX_DEPTH},
-    memory::Memory,
+    memory::{Memory, Watch},
     order::{Order, Orders, View, Word},
     plan::{Content, Plan},
     tag::Says,
@@ -22,12 +22,16 @@ use crate::{
 const REST: &str = "rest";
 
 /// Places within a buffer take the place of addresses.
-struct Whole<'b>(&'b [u8]);
+struct Whole<'b>(&'b [u8], Option<&'b dyn Watch>);
 
 impl Memory for Whole<'_> {
     fn bytes(&self, address: u64, length: u64) -> &[u8] {
         let whole = View { bytes: self.0, at: None };
         whole.skip(address).take(length).bytes
+    }
+
+    fn watch(&self) -> Option<&dyn Watch> {
+        self.1
     }
 }
 
@@ -59,6 +63,19 @@ impl Registry {
         side: Side,
         buffers: &Buffers<'_>,
     ) -> Option<Value> {
+        self.watched_buffer(request, arch, side, buffers, None)
+    }
+
+    /// The same, which tells somebody what the bytes are taken for.
+    #[must_use]
+    pub fn watched_buffer(
+        &self,
+        request: Option<&Named<'_>>,
+        arch: Arch,
+        side: Side,
+        buffers: &Buffers<'_>,
+        watch: Option<&dyn Watch>,
+    ) -> Option<Value> {
         let buffer = buffers.of(side);
         let size = usize::try_from(buffer.size).unwrap_or(usize::MAX);
         let bytes = buffer.bytes.get(..size).unwrap_or(buffer.bytes);
@@ -66,9 +83,14 @@ impl Registry {
             return None;
         }
         let cut = bytes.len() < size;
+        let whole = Whole(bytes, watch);
         let typed =
-            request.and_then(|request| self.windows().typed(request, arch, side, buffers, (bytes, size)));
-        Some(typed.unwrap_or_else(|| Value::Bytes { bytes: bytes.to_vec(), cut }))
+            request.and_then(|request| self.windows().typed(request, arch, side, buffers, (&whole, size)));
+        Some(typed.unwrap_or_else(|| {
+            let value = Value::Bytes { bytes: bytes.to_vec(), cut };
+            Decoder::new(self.planner(), &whole, None).took(bytes, &value);
+            value
+        }))
     }
 
     /// `None` where no type is known, or the bytes are too few for any part of it.
@@ -78,7 +100,7 @@ impl Registry {
         arch: Arch,
         side: Side,
         buffers: &Buffers<'_>,
-        (bytes, size): (&[u8], usize),
+        (whole, size): (&Whole<'_>, usize),
     ) -> Option<Value> {
         let control = request.request.control()?;
         let ty = match side {
@@ -86,8 +108,8 @@ impl Registry {
             Side::Output => &control.output,
         };
         let planner = self.planner();
-        let whole = Whole(bytes);
-        let mut decoder = Decoder::new(planner, &whole, None);
+        let bytes = whole.0;
+        let mut decoder = Decoder::new(planner, whole, None);
         let given = planner.side(request.name(), "@in", &control.input, arch);
         let mut orders = Orders::new();
         if let (Some(given), Side::Output) = (&given, side) {
@@ -120,6 +142,9 @@ impl Registry {
         }
         let reach = if decoder.referred { u64::MAX } else { decoder.reach(plan, view) };
         let behind = view.skip(reach).bytes;
+        if !behind.is_empty() {
+            decoder.took(behind, &Value::Bytes { bytes: behind.to_vec(), cut: false });
+        }
         Some(with_rest(value, behind, bytes.len() < size))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     MAX_READ, MAX_VALUES,
     extent::is_open,
-    memory::{Memory, When},
+    memory::{Memory, Watch, When},
     number::{extract, integer, truncated},
     order::{Order, Orders, View, Word, elements, lengths},
     plan::{Content, FieldPlan, Kind, Known, Length, Number, Part, Plan, Planner, RecordPlan, Root, Step},
@@ -28,6 +28,8 @@ const MAX_TEXT: u64 = 4096;
 pub struct Decoder<'m> {
     pub(super) planner: Planner<'m>,
     pub(super) memory: &'m dyn Memory,
+    /// Who is told what the bytes are taken for.
+    pub(super) watch: Option<&'m dyn Watch>,
     /// `None` where there are bytes and no memory: no address is followed.
     pub(super) when: Option<When<'m>>,
     /// Values that may still be made.
@@ -51,6 +53,7 @@ impl<'m> Decoder<'m> {
         Self {
             planner,
             memory,
+            watch: memory.watch(),
             when,
             left: MAX_VALUES,
             depth: 0,
@@ -213,8 +216,13 @@ impl<'m> Decoder<'m> {
             if length.is_none() && (plan.layout.is_open_text() || plan.known.kind == Kind::Text) {
                 let view = self.read(address, MAX_TEXT);
                 self.charge(view.bytes);
-                let text = if element.size == 2 { scalar::wide_text } else { scalar::text };
-                return (!view.bytes.is_empty()).then(|| text(view.bytes, true, true, false));
+                let wide = element.size == 2;
+                let text = if wide { scalar::wide_text } else { scalar::text };
+                return (!view.bytes.is_empty()).then(|| {
+                    let value = text(view.bytes, true, true, false);
+                    self.took(scalar::up_to_end(view.bytes, wide), &value);
+                    value
+                });
             }
             let count = length.unwrap_or(1);
             let view = self.read(address, count.saturating_mul(element.size));
@@ -333,28 +341,23 @@ impl<'m> Decoder<'m> {
         if let Content::Plain | Content::Record(_) = plan.content
             && let Some(value) = scalar::address(plan.known.kind, view.take(layout.size).bytes)
         {
+            self.took(view.take(layout.size).bytes, &value);
             return value;
         }
         match (&layout.shape, &plan.content) {
             (Shape::Scalar(scalar), _) => {
                 let big_endian = scalar::is_big_endian(&plan.known, *scalar, layout.arch);
-                match integer(view.bytes, layout.size, big_endian) {
-                    Some(raw) => self.number(plan, raw, layout.size * 8, orders),
-                    None => Value::Missing,
-                }
+                self.whole_number(plan, big_endian, view, orders)
             }
             (Shape::Enumeration(of), _) => {
-                match integer(
-                    view.bytes,
-                    layout.size,
-                    scalar::is_big_endian(&plan.known, of.scalar, layout.arch),
-                ) {
-                    Some(raw) => self.number(plan, raw, layout.size * 8, orders),
-                    None => Value::Missing,
-                }
+                let big_endian = scalar::is_big_endian(&plan.known, of.scalar, layout.arch);
+                self.whole_number(plan, big_endian, view, orders)
             }
             (Shape::Pointer(to), _) => match integer(view.bytes, layout.size, layout.arch.is_big_endian()) {
-                Some(raw) => self.follow(truncated(raw), &plan.known, Some(to), layout.arch, orders),
+                Some(raw) => {
+                    self.took(view.take(layout.size).bytes, &Value::Pointer(truncated(raw)));
+                    self.follow(truncated(raw), &plan.known, Some(to), layout.arch, orders)
+                }
                 None => Value::Missing,
             },
             (Shape::Array(_, length), _) => self.array(plan, *length, view, orders),
@@ -391,6 +394,15 @@ impl<'m> Decoder<'m> {
         let value = self.value(&plan, view, &rest);
         self.depth -= 1;
         Some(value)
+    }
+
+    /// A number that fills its type.
+    fn whole_number(&mut self, plan: &Plan, big_endian: bool, view: View<'_>, orders: &[Order<'_>]) -> Value {
+        let size = plan.layout.size;
+        let Some(raw) = integer(view.bytes, size, big_endian) else { return Value::Missing };
+        let value = self.number(plan, raw, size * 8, orders);
+        self.took_part(view.bytes, 0, size, &value);
+        value
     }
 
     /// What some bits mean.
@@ -442,7 +454,9 @@ impl<'m> Decoder<'m> {
             }
         }
         for start in &plan.starts {
-            if let Some(bytes) = start.from.read(view.bytes).and_then(|from| from.checked_sub(start.offset)) {
+            if let Some(bytes) =
+                self.said(&start.from, view.bytes).and_then(|from| from.checked_sub(start.offset))
+            {
                 all.push(Order { path: &start.to, behind: &[], says: Word::Skip(bytes), default: false });
             }
         }
@@ -506,7 +520,9 @@ impl<'m> Decoder<'m> {
             return Value::Missing;
         }
         self.charge(bytes);
-        Value::Union { bytes: bytes.to_vec(), members }
+        let value = Value::Union { bytes: bytes.to_vec(), members };
+        self.took(bytes, &value);
+        value
     }
 
     /// A number of which nothing else says anything.
@@ -518,7 +534,7 @@ impl<'m> Decoder<'m> {
             return Member { name, value: Value::Missing, show };
         };
         // Most are these, which a way of their own lets the compiler write where they belong.
-        if number.bare && number.scalar == ScalarKind::Unsigned {
+        if number.bare && number.scalar == ScalarKind::Unsigned && self.watch.is_none() {
             return Member { name, value: Value::Integer(truncated(raw).into()), show };
         }
         let (facts, known, width) = (self.planner.facts, &own.plan.known, number.size * 8);
@@ -526,6 +542,7 @@ impl<'m> Decoder<'m> {
             Shape::Enumeration(of) => scalar::named(facts, of, known, raw, width),
             _ => scalar::number(facts, known, number.scalar, raw, width, None),
         };
+        self.took_part(bytes.unwrap_or_default(), 0, number.size, &value);
         Member { name, value, show }
     }
 
@@ -616,7 +633,12 @@ impl<'m> Decoder<'m> {
             };
         };
         match extract(view.bytes, bits, own.plan.layout.arch.is_big_endian()) {
-            Some(raw) => self.number(&own.plan, raw, bits.width, &inner),
+            Some(raw) => {
+                let value = self.number(&own.plan, raw, bits.width, &inner);
+                let end = bits.start.saturating_add(bits.width).div_ceil(8);
+                self.took_part(view.bytes, bits.start / 8, end, &value);
+                value
+            }
             None => Value::Missing,
         }
     }

@@ -510,7 +510,7 @@ fn variant(out: &mut Formatter<'_>, name: &str, mut value: &Value, style: &Style
 
 fn union(out: &mut Formatter<'_>, bytes: &[u8], members: &[Member], style: &Style<'_>) -> fmt::Result {
     let telling: Vec<_> = members.iter().filter(|member| !member.value.is_opaque()).collect();
-    if telling.is_empty() || telling.len() > MAX_MEMBERS {
+    if telling.is_empty() || (telling.len() > MAX_MEMBERS && !bytes.is_empty()) {
         let value = &Value::Bytes { bytes: bytes.to_vec(), cut: false };
         return Styled { value, style }.fmt(out);
     }

@@ -18,7 +18,7 @@ impl Decoder<'_> {
         let tails = plan.lengths.iter().filter(|length| length.element > 0 && !length.fixed);
         let ends = tails.filter_map(|length| {
             let count = elements(self.stated(plan, length, view)?, length.in_bytes, length.element);
-            let start = length.offset.saturating_add(skipped(plan, length, view));
+            let start = length.offset.saturating_add(self.skipped(plan, length, view));
             Some(count.saturating_mul(length.element).saturating_add(start))
         });
         let inner = match (&layout.shape, plan.fields.last()) {
@@ -40,20 +40,28 @@ impl Decoder<'_> {
         if length.out && !matches!(self.when, Some(When::After(_))) && self.when.is_some() {
             return None;
         }
-        let mut found = length.from.read(view.bytes)?;
+        let mut found = self.said(&length.from, view.bytes)?;
         if !length.fixed
             && !length.out
-            && let Some(before) = length.from.read(self.before(view.at, length.from.end()))
+            && let Some(before) = self.said(&length.from, self.before(view.at, length.from.end()))
         {
             found = if length.all && found > before { 0 } else { found.min(before) };
         }
         Some(match length.unit {
             Unit::Plain => found.saturating_mul(length.factor),
-            Unit::Whole => found.saturating_sub(length.offset.saturating_add(skipped(plan, length, view))),
+            Unit::Whole => {
+                found.saturating_sub(length.offset.saturating_add(self.skipped(plan, length, view)))
+            }
             Unit::Ioc => {
                 u32::try_from(found).map_or(0, |number| Encoding::of(number, length.arch).size.into())
             }
         })
+    }
+
+    /// Bytes between the place of a measured field and the beginning of its contents.
+    fn skipped(&self, plan: &RecordPlan, length: &Length, view: View<'_>) -> u64 {
+        let start = plan.starts.iter().find(|start| start.to == length.to);
+        start.and_then(|start| self.said(&start.from, view.bytes)?.checked_sub(start.offset)).unwrap_or(0)
     }
 
     /// Elements of different sizes: each goes on as far as it says, or says where the next one is.
@@ -75,7 +83,7 @@ impl Decoder<'_> {
             if rest.bytes.is_empty() {
                 break;
             }
-            let distance = match plan.next.map(|next| (next.from.read(rest.bytes), next.from_first)) {
+            let distance = match plan.next.map(|next| (self.said(&next.from, rest.bytes), next.from_first)) {
                 Some((Some(distance), true)) => distance.saturating_sub(at),
                 Some((distance, _)) => distance.unwrap_or(0),
                 None => self.extent(plan, &element.layout, rest),
@@ -97,10 +105,4 @@ impl Decoder<'_> {
 /// Whether values of a type differ in size.
 pub(super) fn is_open(plan: &Plan) -> bool {
     matches!(&plan.content, Content::Record(record) if record.open)
-}
-
-/// Bytes between the place of a measured field and the beginning of its contents.
-fn skipped(plan: &RecordPlan, length: &Length, view: View<'_>) -> u64 {
-    let start = plan.starts.iter().find(|start| start.to == length.to);
-    start.and_then(|start| start.from.read(view.bytes)?.checked_sub(start.offset)).unwrap_or(0)
 }

@@ -16,12 +16,13 @@ mod scope;
 mod select;
 mod tag;
 mod value;
+mod watch;
 
 use std::sync::Arc;
 
 pub use change::Exchange;
 pub use display::{Style, Xlat};
-pub use memory::{Memory, When};
+pub use memory::{Memory, Taken, Watch, When};
 pub use value::{Member, Show, Value};
 
 pub(crate) use plan::Plans;
@@ -161,6 +162,7 @@ impl Registry {
             (true, _) if bytes.is_empty() => Some(Value::Pointer(arg)),
             (true, _) => {
                 let value = Value::Bytes { bytes: bytes.to_vec(), cut: bytes.len() < size };
+                Decoder::new(self.planner(), memory, Some(when)).took(bytes, &value);
                 Some(Value::Pointee { address: arg, value: Box::new(value) })
             }
         }

@@ -52,7 +52,9 @@ impl Decoder<'_> {
             self.charge(whole.bytes);
             let measured = orders.iter().any(|order| order.is_here());
             let fixed = matches!(plan.layout.shape, Shape::Array(_, Some(_))) && !measured;
-            return scalar::wide_text(whole.bytes, cut, plan.known.kind == Kind::Text, fixed);
+            let value = scalar::wide_text(whole.bytes, cut, plan.known.kind == Kind::Text, fixed);
+            self.took(whole.bytes, &value);
+            return value;
         }
         if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
             let known = &plan.known;
@@ -65,23 +67,30 @@ impl Decoder<'_> {
                 return self.row(&other, None, whole, &[]);
             }
             if let Some(value) = scalar::address(known.kind, whole.bytes) {
+                self.took(whole.bytes, &value);
                 return value;
             }
             self.charge(whole.bytes);
             if let Some(set) = known.bitmap.and_then(|place| self.planner.facts.sets().get(place)) {
-                return scalar::bitmap(set, whole.bytes, cut);
+                let value = scalar::bitmap(set, whole.bytes, cut);
+                self.took(whole.bytes, &value);
+                return value;
             }
             if known.kind == Kind::Text || scalar.kind() == ScalarKind::Char {
                 let measured = orders.iter().any(|order| order.is_here());
                 let fixed = matches!(plan.layout.shape, Shape::Array(_, Some(_))) && !measured;
-                return scalar::text(whole.bytes, cut, known.kind == Kind::Text, fixed);
+                let value = scalar::text(whole.bytes, cut, known.kind == Kind::Text, fixed);
+                self.took(whole.bytes, &value);
+                return value;
             }
             if known.set.is_none()
                 && !known.numbers
                 && scalar.kind() == ScalarKind::Unsigned
                 && !orders.iter().any(|order| !order.path.is_empty())
             {
-                return Value::Bytes { bytes: whole.bytes.to_vec(), cut };
+                let value = Value::Bytes { bytes: whole.bytes.to_vec(), cut };
+                self.took(whole.bytes, &value);
+                return value;
             }
         }
         self.row(element, length, view, orders)

@@ -29,6 +29,10 @@ pub fn number(
         ScalarKind::Bool => return Value::Bool(raw != 0),
         ScalarKind::Guid => return Value::Guid(raw.to_le_bytes()),
         ScalarKind::Wide if raw < 0x80 => return Value::Char(truncated(raw) as u8),
+        ScalarKind::Wide => {
+            let unit = truncated(raw).to_le_bytes();
+            return wide_text(unit.get(..2).unwrap_or_default(), false, true, false);
+        }
         _ => {}
     }
     let low = truncated(raw);
@@ -122,6 +126,16 @@ pub fn address(kind: Kind, bytes: &[u8]) -> Option<Value> {
     })
 }
 
+/// Bytes that such a value is made of.
+pub const fn address_bytes(value: &Value) -> Option<usize> {
+    Some(match value {
+        Value::Ipv4(_) => 4,
+        Value::Mac(_) => 6,
+        Value::Ipv6(_) | Value::Uuid(_) => 16,
+        _ => return None,
+    })
+}
+
 /// Bits with names, the lowest first.
 pub fn bitmap(set: &Set, bytes: &[u8], cut: bool) -> Value {
     let bits = (0..).zip(bytes).flat_map(|(place, byte)| {
@@ -148,6 +162,13 @@ pub fn wide_text(bytes: &[u8], cut: bool, known: bool, fixed: bool) -> Value {
     let cut = (cut || !odd.is_empty()) && (whole || end.is_none());
     let bytes = String::from_utf16_lossy(shown).into_bytes();
     Value::Text { bytes, cut, fixed, full: false }
+}
+
+/// Text with the NUL that ends it, and nothing behind that.
+pub fn up_to_end(bytes: &[u8], wide: bool) -> &[u8] {
+    let size = if wide { 2 } else { 1 };
+    let end = bytes.chunks_exact(size).position(|unit| unit.iter().all(|byte| *byte == 0));
+    end.and_then(|end| bytes.get(..(end + 1) * size)).unwrap_or(bytes)
 }
 
 /// Text ends with its first NUL. A field that is not known to be text keeps what lies behind that, unless it is nothing.

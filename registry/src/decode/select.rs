@@ -62,7 +62,7 @@ impl Decoder<'_> {
                     bytes = self.before(Some(address), place.end());
                 }
             }
-            found = Some((place.read(bytes)?, place.width_mask()));
+            found = Some((self.said(place, bytes)?, place.width_mask()));
         }
         found
     }

@@ -161,7 +161,7 @@ pub enum Value {
     },
     /// Several readings of the same bytes, of which the data does not say which holds.
     Union {
-        /// The bytes.
+        /// The bytes; none where they are not all known.
         bytes: Vec<u8>,
         /// What each member makes of them.
         members: Vec<Member>,
@@ -230,6 +230,20 @@ impl Value {
             }
             Self::Variant { value, .. } => value.is_zero(),
             Self::Pointee { .. } | Self::Missing => false,
+        }
+    }
+
+    /// Whether there is text in it, or behind its addresses, that is not empty; bytes of no known meaning may be text.
+    #[must_use]
+    pub fn has_text(&self) -> bool {
+        match self {
+            Self::Text { .. } | Self::Bytes { .. } | Self::Char(_) => !self.is_zero(),
+            Self::Array { items, .. } => items.iter().any(Self::has_text),
+            Self::Record(members) | Self::Indexed { members, .. } | Self::Union { members, .. } => {
+                members.iter().any(|member| member.value.has_text())
+            }
+            Self::Pointee { value, .. } | Self::Variant { value, .. } => value.has_text(),
+            _ => false,
         }
     }
 

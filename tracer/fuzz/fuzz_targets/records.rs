@@ -7,6 +7,7 @@ use ioctl_trace::{
     clock::WallClock,
     decode::{Decoder, Detail},
     host::RecordedHost,
+    redact::Redaction,
     sink::{
         Sink,
         csv::Csv,
@@ -37,6 +38,7 @@ fuzz_target!(|input: (u8, Vec<(u16, Vec<u8>)>)| {
         14 => Box::new(SummarySink::new(Vec::new(), Table::default())),
         _ => Box::new(Parquet::new(Vec::new(), clock).expect("writing to memory")),
     };
+    let redaction = if which < 0x80 { Redaction::Nothing } else { Redaction::Text };
     for (kind, bytes) in records {
         // A kind that exists, and enough bytes for it, or the fuzzer spends its time on finding these.
         let mut record = (kind % 9).to_ne_bytes().to_vec();
@@ -44,7 +46,8 @@ fuzz_target!(|input: (u8, Vec<(u16, Vec<u8>)>)| {
         record.resize(record.len().max(size_of::<FileRecord>()), 0);
         if let Assembled::Call(mut call) = assembler.record(&record, decoder.host()) {
             call.cgroup = 0; // Looking it up would search this machine's cgroups each time.
-            let event = decoder.call(call);
+            let mut event = decoder.call(call);
+            redaction.event(&mut event, &decoder);
             sink.event(&event, &mut decoder).expect("writing to memory");
         }
     }

@@ -11,14 +11,13 @@ use ioctl_registry::Xlat;
 use super::{
     args::{Args, Color, Constants, Format, Sort},
     formats::{Named, by_name, endings},
-    replay::{Mode, TEXT_IN_RECORDING},
+    replay::Mode,
     run::Failure,
 };
 use crate::{
     clock::WallClock,
     create,
     recording::{Meta, Rotation, Writer},
-    redact::Redaction,
     sink::{
         Sink,
         csv::Csv,
@@ -174,13 +173,9 @@ fn open(target: &Target<'_>, style: TextStyle, clock: &WallClock) -> Result<Box<
 #[must_use]
 pub fn opener(args: &Args, clock: &WallClock, meta: Meta) -> tui::Outputs {
     let (style, clock) = (style(args, false), clock.clone());
-    let redaction = args.redaction();
     Box::new(move |path| {
         let (named, compression) = by_name(path);
         let format = match named {
-            Named::As(Format::Recording) if redaction == Redaction::Text => {
-                return Err(TEXT_IN_RECORDING.to_owned());
-            }
             Named::As(Format::Recording) => {
                 let writer = Writer::create(path, meta.clone(), Rotation::default());
                 return writer

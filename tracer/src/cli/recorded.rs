@@ -64,6 +64,7 @@ pub fn add(
         speed: None,
         stop: Arc::default(),
         sinks: vec![Box::new(sink.clone())],
+        recorder: None,
         tap: None,
     };
     let report = replay::run(reader, plan)?;

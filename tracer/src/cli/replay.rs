@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     io::{self, BufReader, IsTerminal, Seek as _, Write},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
@@ -22,7 +23,6 @@ use crate::{
     pipeline::{End, Window},
     privilege::{self, Duty},
     recording::{Meta, Reader, Rotation, Writer},
-    redact::Redaction,
     replay::{self, Plan},
     select::Selection,
     totals::Human,
@@ -56,8 +56,6 @@ pub enum Mode {
 
 /// The recording that is built in, which `cargo xtask demo` makes.
 const DEMO: &[u8] = include_bytes!("demo.iotrace");
-/// Why text cannot be left out of a recording.
-pub const TEXT_IN_RECORDING: &str = "a recording holds bytes, which cannot be told from text yet: use --redact, or --redact=strings with `replay`";
 /// The argument of `replay`.
 const FILE: &str = "recording";
 /// Options that are about tracing alone, by their ids.
@@ -90,6 +88,7 @@ Examples:
   ioctl-trace replay run.iotrace --speed 2       twice as fast as it was
   ioctl-trace replay run.iotrace -e '@drm' -c    totals of some requests
   ioctl-trace replay run.iotrace --from 2026-11-20T23:40:00 -o rest.parquet
+  ioctl-trace replay run.iotrace --redact=strings -o public.iotrace    the same without text
   ssh HOST ioctl-trace record -o - -p 4711 | ioctl-trace replay -";
 
 impl Verb {
@@ -168,7 +167,7 @@ fn hidden(command: Command, ids: &[&str]) -> Command {
 ///
 /// # Errors
 /// When there are several, or none where `record` asks for one.
-pub fn recorder(args: &Args, registry: &Registry, clock: &WallClock) -> Result<Option<Writer>, Failure> {
+pub fn recorder(args: &Args, meta: impl FnOnce() -> Meta) -> Result<Option<Writer>, Failure> {
     let rotation =
         Rotation { size: args.rotate_size.map(u64::from), time: args.rotate_time, keep: args.keep };
     let rotates = rotation.size.is_some() || rotation.time.is_some();
@@ -200,12 +199,8 @@ pub fn recorder(args: &Args, registry: &Registry, clock: &WallClock) -> Result<O
             "standard output is one file: leave out --rotate-size and --rotate-time".to_owned(),
         ));
     }
-    if args.redaction() == Redaction::Text {
-        return Err(Failure::Usage(TEXT_IN_RECORDING.to_owned()));
-    }
-    let meta = Meta::here(registry, clock);
     let writer =
-        if file.stdout { Writer::to_stdout(meta) } else { Writer::create(file.path, meta, rotation) };
+        if file.stdout { Writer::to_stdout(meta()) } else { Writer::create(file.path, meta(), rotation) };
     let failed =
         |error| Failure::Tracing(anyhow::anyhow!("cannot create `{}`: {error}", file.path.display()));
     writer.map(Some).map_err(failed)
@@ -248,9 +243,15 @@ fn play(
     registry: &'static Registry,
 ) -> Result<u8, Failure> {
     privilege::keep(Duty::Replay);
-    if output::targets(args)?.iter().any(|target| target.format == Format::Recording) {
+    let into = output::targets(args)?.into_iter().find(|target| target.format == Format::Recording);
+    if into.as_ref().is_some_and(|into| !into.stdout && same_file(into.path, path)) {
+        return Err(Failure::Usage(format!("`{}` cannot be played into itself", path.display())));
+    }
+    let chooses = !args.requests.is_empty() || !args.filter.is_empty();
+    if into.is_some() && (chooses || args.from.is_some() || args.to.is_some()) {
         return Err(Failure::Usage(
-            "a recording is played into other formats: -o FILE.jsonl and the like".to_owned(),
+            "a recording is played into another as a whole: leave out -e, --filter, --from and --to"
+                .to_owned(),
         ));
     }
     let selection = Selection::parse(args.requests.iter().map(String::as_str), registry)
@@ -264,7 +265,8 @@ fn play(
         && args.output.is_empty()
         && args.format.is_none()
         && io::stdout().is_terminal();
-    let mut sinks = output::sinks(args, !args.summary_only && !dashboard, &clock)?;
+    let recorder = recorder(args, || reader.meta().clone())?;
+    let mut sinks = output::sinks(args, !args.summary_only && !dashboard && recorder.is_none(), &clock)?;
     if args.summary_only {
         sinks.extend(output::totals(args)?.map(output::Totals::sink));
     }
@@ -285,6 +287,7 @@ fn play(
         speed,
         stop,
         sinks,
+        recorder,
         tap: None,
     };
     let report = if dashboard {
@@ -304,6 +307,12 @@ fn play(
         }
         _ => Ok(0),
     }
+}
+
+/// Whether two names are of one file.
+fn same_file(one: &Path, other: &Path) -> bool {
+    let file = |path| std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    file(one).is_some_and(|one| Some(one) == file(other))
 }
 
 /// The last words.

@@ -62,7 +62,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
     // The kernel counts by request and device: what else a filter asks about it does not keep.
     let summary_only = output::only_totals(&args) && filter.is_none() && args.windows.is_none();
     let clock = WallClock::system();
-    let recorder = replay::recorder(&args, registry, &clock)?;
+    let recorder = replay::recorder(&args, || Meta::here(registry, &clock))?;
     let mut sinks = output::sinks(&args, !dashboard && recorder.is_none(), &clock)?;
     let mut totals = if args.summary_only { output::totals(&args)? } else { None };
     if !summary_only {

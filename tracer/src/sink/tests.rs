@@ -152,7 +152,8 @@ fn written_without<S: Sink>(
         for record in batch.records() {
             let Some(record) = redaction.record(record, &mut room) else { continue };
             if let Assembled::Call(call) = assembler.record(record, decoder.host()) {
-                let event: Event = decoder.call(call);
+                let mut event: Event = decoder.call(call);
+                redaction.event(&mut event, &decoder);
                 sink.event(&event, &mut decoder).expect("written");
             }
         }
