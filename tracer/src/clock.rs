@@ -23,6 +23,12 @@ pub fn monotonic_ns() -> u64 {
     u64::try_from(now(ClockId::CLOCK_MONOTONIC)).unwrap_or(0)
 }
 
+/// Nanoseconds that the machine was suspended since it started.
+#[must_use]
+pub fn boot_offset_ns() -> u64 {
+    u64::try_from(now(ClockId::CLOCK_BOOTTIME) - now(ClockId::CLOCK_MONOTONIC)).unwrap_or(0)
+}
+
 impl WallClock {
     /// The system's clocks and time zone.
     #[must_use]

@@ -12,6 +12,7 @@ use crate::{
     host::Host,
     housekeeping::is_housekeeping,
     memory::Image,
+    process::NsIds,
     redact::{self, Redaction},
     stack::Frame,
     symbols::Symbol,
@@ -33,19 +34,27 @@ pub struct Decoder {
     host: Box<dyn Host>,
     /// The architecture of native calls.
     arch: Arch,
+    /// Whether processes are numbered as in their own namespaces too.
+    translates: bool,
 }
 
 impl Decoder {
     /// With a registry and the machine that is traced.
     #[must_use]
     pub fn new(registry: &'static Registry, detail: Detail, host: Box<dyn Host>) -> Self {
-        Self { registry, detail, host, arch: Arch::native() }
+        Self { registry, detail, host, arch: Arch::native(), translates: false }
     }
 
     /// For calls of a machine with these native calls.
     #[must_use]
     pub fn of(self, arch: Arch) -> Self {
         Self { arch, ..self }
+    }
+
+    /// Which also says how processes are numbered in their own namespaces, if that is wanted.
+    #[must_use]
+    pub fn translating(self, translates: bool) -> Self {
+        Self { translates, ..self }
     }
 
     /// What the requests' numbers mean.
@@ -283,6 +292,12 @@ impl Decoder {
     /// The kernel function that an address is in, and how far into it.
     pub fn kernel_symbol(&mut self, address: u64) -> Option<(Symbol, u64)> {
         self.host.containing(address)
+    }
+
+    /// What the thread that made a call is numbered in its own namespace of processes, if that is wanted and known, and other
+    /// than what the machine numbers it.
+    pub fn ns_ids(&mut self, call: &Call) -> Option<NsIds> {
+        if self.translates { self.host.ns_ids(call.pid, call.tid, call.start_ns) } else { None }
     }
 
     /// Path of a cgroup below the v2 hierarchy's root, found through a process that was in it.

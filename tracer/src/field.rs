@@ -203,6 +203,8 @@ fields! {
     Ts, "ts" / "time", Kind::Time, None, "When the call began", "ts >= '2026-11-20T23:40:00Z'";
     Pid, "pid", Kind::Integer, None, "Process", "pid in (4711, 4712)";
     Tid, "tid", Kind::Integer, None, "Thread", "tid == 4711";
+    NsPid, "ns_pid", Kind::Integer, Device, "Process, as it is numbered in its own namespace (with --pidns-translation)", "ns_pid == 1";
+    NsTid, "ns_tid", Kind::Integer, Device, "Thread, as it is numbered in its own namespace (with --pidns-translation)", "ns_tid == 7";
     Comm, "comm", Kind::Text, None, "Name of the thread, up to 15 bytes", "comm == stty";
     Uid, "uid" / "user", Kind::Integer, None, "Real user id; users' names do too", "uid == nobody";
     Cgroup, "cgroup", Kind::Text, Device, "Path of the cgroup (version 2)", "cgroup ~ '/system.slice/*'";
@@ -295,6 +297,8 @@ impl FieldId {
             },
             Self::Pid => FieldValue::Integer(call.pid.into()),
             Self::Tid => FieldValue::Integer(call.tid.into()),
+            Self::NsPid => FieldValue::number(decoder.ns_ids(call).map(|ids| ids.pid)),
+            Self::NsTid => FieldValue::number(decoder.ns_ids(call).map(|ids| ids.tid)),
             Self::Comm => FieldValue::Text(call.comm.as_bytes().into()),
             Self::Uid => FieldValue::Integer(call.uid.into()),
             Self::Cgroup if call.cgroup == 0 => FieldValue::Absent,

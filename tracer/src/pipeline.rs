@@ -194,6 +194,7 @@ impl Stage {
             self.decoder.device(file);
         }
         self.decoder.cgroup(call.cgroup, call.pid);
+        self.decoder.ns_ids(call);
         self.decoder.user_stack(call.pid, &call.data.user_stack);
         for address in &call.data.kernel_stack {
             self.decoder.kernel_symbol(*address);

@@ -82,6 +82,53 @@ pub fn is_trusted(uid: u32) -> bool {
 }
 
 /// The value of a line `Name:\tvalue` of a `status` file.
+/// The numbers that a thread has in its own namespace of processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NsIds {
+    /// That of its process.
+    pub pid: u32,
+    /// Its own.
+    pub tid: u32,
+}
+
+/// A thread that was found in `/proc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// When it began, in nanoseconds of `CLOCK_BOOTTIME`, cut to the kernel's ticks.
+    pub began_ns: u64,
+    /// Its numbers there; `None` where they are those of the machine.
+    pub ids: Option<NsIds>,
+}
+
+/// Looks up a thread by the machine's numbers.
+#[must_use]
+pub fn find(pid: u32, tid: u32) -> Option<Found> {
+    use std::os::fd::AsRawFd as _;
+    // Through the open folder both files are of one thread, even if another gets its number meanwhile.
+    let folder = fs::File::open(format!("/proc/{pid}/task/{tid}")).ok()?;
+    let file = |name: &str| fs::read_to_string(format!("/proc/self/fd/{}/{name}", folder.as_raw_fd())).ok();
+    found(&file("status")?, &file("stat")?, tid)
+}
+
+fn found(status: &str, stat: &str, tid: u32) -> Option<Found> {
+    // The name of a program may hold anything.
+    let (_, behind) = stat.rsplit_once(')')?;
+    let ticks: u64 = behind.split_whitespace().nth(19)?.parse().ok()?;
+    let ticks_per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok()??;
+    let tick_ns = 1_000_000_000_u64.checked_div(u64::try_from(ticks_per_second).ok()?)?;
+    // From the machine's number to the innermost one.
+    let inner = |name: &str| {
+        let mut numbers = status_field(status, name)?.split_whitespace().map(str::parse);
+        let (outer, inner) = (numbers.next()?.ok()?, numbers.next_back()?.ok()?);
+        Some((outer, inner))
+    };
+    let ids = match (inner("NStgid"), inner("NSpid")) {
+        (Some((_, pid)), Some((outer, own))) if outer == tid => Some(NsIds { pid, tid: own }),
+        _ => None,
+    };
+    Some(Found { began_ns: ticks.checked_mul(tick_ns)?, ids })
+}
+
 fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
 }
@@ -228,6 +275,21 @@ mod tests {
         ] {
             assert_eq!(is_shell(command, shells), is, "{command}");
         }
+    }
+
+    #[test]
+    fn numbers_of_both_namespaces_are_found() {
+        let stat = format!("4711 (a) 7) S {} 250 0", "1 ".repeat(18));
+        let of = |lines: &str| found(&format!("Name:\ta) 7\n{lines}"), &stat, 4712).expect("a thread");
+        let inner = of("NStgid:\t4711\t30\t1\nNSpid:\t4712\t31\t2\n");
+        assert_eq!(inner.ids, Some(NsIds { pid: 1, tid: 2 }), "those of the innermost");
+        assert_eq!(of("NStgid:\t4711\nNSpid:\t4712\n").ids, None, "the machine's own");
+        assert_eq!(of("NStgid:\t4711\t1\nNSpid:\t9\t2\n").ids, None, "not as the machine numbers them");
+        assert_eq!(of("NStgid:\t\nNSpid:\tx\ty\n").ids, None);
+        assert!(inner.began_ns >= 250_000_000, "{inner:?}");
+        assert_eq!(found("", "4711 (a", 1), None);
+        let pid = std::process::id();
+        assert!(find(pid, pid).is_some() && find(pid, u32::MAX).is_none());
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Plan {
     pub housekeeping: bool,
     /// What is left out of them.
     pub redaction: Redaction,
+    /// Whether processes are numbered as in their own namespaces too, where the recording says how.
+    pub translates: bool,
     /// How many times faster than it was; `None` for at once.
     pub speed: Option<f64>,
     /// Whoever sets it ends the replay wherever it is.
@@ -74,9 +76,12 @@ type Ending = Arc<Mutex<(Option<Closing>, Option<String>)>>;
 pub fn run(reader: Reader, plan: Plan) -> io::Result<Report> {
     let arch = reader.meta().arch().unwrap_or(Arch::native());
     let progress = Arc::new(Progress::default());
+    let decoder = Decoder::new(plan.registry, Detail::Full, Box::new(RecordedHost::default()))
+        .of(arch)
+        .translating(plan.translates);
     let stage = Stage {
         assembler: Assembler::new(arch),
-        decoder: Decoder::new(plan.registry, Detail::Full, Box::new(RecordedHost::default())).of(arch),
+        decoder,
         selection: plan.selection,
         filter: plan.filter,
         housekeeping: plan.housekeeping,

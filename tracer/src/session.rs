@@ -59,6 +59,8 @@ pub struct Plan {
     pub housekeeping: bool,
     /// What is left out of calls.
     pub redaction: Redaction,
+    /// Whether processes are numbered as in their own namespaces too.
+    pub translates: bool,
     /// Where events go.
     pub sinks: Vec<Box<dyn Sink>>,
     /// Keeps the records themselves.
@@ -210,7 +212,7 @@ async fn trace(mut plan: Plan, stop: &Stop) -> Result<Report, SessionError> {
     } else {
         Box::new(host)
     };
-    let decoder = Decoder::new(plan.registry, plan.detail, host);
+    let decoder = Decoder::new(plan.registry, plan.detail, host).translating(plan.translates);
     let stage = Stage {
         assembler: Assembler::default(),
         decoder,

@@ -148,6 +148,10 @@ pub struct Args {
     #[arg(long, help_heading = LINES)]
     pub kernel_stack: bool,
 
+    /// Number processes as in their own namespaces too, where these are other than the machine's: of containers, in brackets
+    #[arg(long, help_heading = OUTPUT)]
+    pub pidns_translation: bool,
+
     /// Leave arguments out of all that is shown and written; with =strings only text, and bytes that may hold some
     #[arg(long, value_enum, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "all", help_heading = OUTPUT)]
     pub redact: Option<Redact>,

@@ -145,7 +145,7 @@ mod tests {
             assert!(text.contains(".SH OPTIONS") && text.contains(".SH SYNOPSIS"), "{about:?}");
         }
         let page = printed(|out| manual(&ManArgs { about: Some("replay".to_owned()) }, out));
-        assert!(page.contains("\\-\\-speed") && !page.contains("\\-\\-pid"), "options of replay alone");
+        assert!(page.contains("\\-\\-speed") && !page.contains("\\-\\-pid\\f"), "options of replay alone");
         assert!(manual(&ManArgs { about: Some("rm".to_owned()) }, &mut Vec::new()).is_err());
     }
 }

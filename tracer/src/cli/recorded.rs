@@ -61,6 +61,7 @@ pub fn add(
         window: Window::default(),
         housekeeping: false,
         redaction: Redaction::default(),
+        translates: true,
         speed: None,
         stop: Arc::default(),
         sinks: vec![Box::new(sink.clone())],

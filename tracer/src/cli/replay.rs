@@ -284,6 +284,7 @@ fn play(
         window,
         housekeeping: args.housekeeping(),
         redaction: args.redaction(),
+        translates: args.pidns_translation,
         speed,
         stop,
         sinks,

@@ -97,6 +97,7 @@ pub fn run(args: Args, registry: &'static Registry) -> Result<u8, Failure> {
         filter,
         housekeeping: args.housekeeping(),
         redaction: args.redaction(),
+        translates: args.pidns_translation,
         sinks,
         recorder,
         tap: None,
@@ -136,6 +137,8 @@ fn dashboard(args: &Args) -> Result<bool, Failure> {
 pub fn filter(args: &Args, registry: &'static Registry) -> Result<Option<Filter>, Failure> {
     let all = parsed(&args.filter, registry)?;
     let missing = [
+        (FieldId::NsPid, !args.pidns_translation, "`ns_pid` is known with --pidns-translation only: add it"),
+        (FieldId::NsTid, !args.pidns_translation, "`ns_tid` is known with --pidns-translation only: add it"),
         (FieldId::Stack, args.stack == 0, "`stack` is known with -k only: add it"),
         (
             FieldId::KernelStack,

@@ -81,6 +81,15 @@ pub enum Fact {
         /// File and line of the source.
         source: Option<(String, u32)>,
     },
+    /// The numbers that a thread has in its own namespace of processes.
+    Numbers {
+        /// Its process, as the machine numbers it.
+        pid: u32,
+        /// The thread.
+        tid: u32,
+        /// Process and thread there; `None` where they are the machine's, or are not known any more.
+        ids: Option<(u32, u32)>,
+    },
     /// A thread that was inside a call when tracing ended.
     Task {
         /// The thread.

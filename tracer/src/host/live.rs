@@ -9,9 +9,9 @@ use std::{
 
 use ioctl_registry::DeviceKind;
 
-use super::Host;
+use super::{Host, numbers::Numbers};
 use crate::{
-    process,
+    process::{self, NsIds},
     stack::{Frame, Stacks},
     symbols::{Symbol, Symbols},
 };
@@ -23,6 +23,7 @@ pub struct LiveHost {
     drivers: HashMap<(DeviceKind, u32, u32), Option<Arc<str>>>,
     cgroups: HashMap<u64, Option<Arc<str>>>,
     stacks: Stacks,
+    numbers: Numbers,
 }
 
 /// Cgroups remembered; more are looked up anew.
@@ -87,6 +88,10 @@ impl Host for LiveHost {
 
     fn frames(&mut self, pid: u32, addresses: &[u64]) -> Vec<Frame> {
         self.stacks.frames(pid, addresses)
+    }
+
+    fn ns_ids(&mut self, pid: u32, tid: u32, at_ns: u64) -> Option<NsIds> {
+        self.numbers.of(pid, tid, at_ns)
     }
 
     fn task(&mut self, tid: u32) -> (Option<String>, Option<u32>) {

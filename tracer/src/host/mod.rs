@@ -3,6 +3,7 @@
 
 mod fact;
 mod live;
+mod numbers;
 mod recorded;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ pub use fact::Fact;
 pub use live::LiveHost;
 pub use recorded::{RecordedHost, Remembering};
 
-use crate::{stack::Frame, symbols::Symbol};
+use crate::{process::NsIds, stack::Frame, symbols::Symbol};
 
 /// The traced machine.
 pub trait Host: Send {
@@ -31,6 +32,9 @@ pub trait Host: Send {
     fn fd_target(&mut self, pid: u32, fd: u32, ino: u64) -> Option<Vec<u8>>;
     /// Names for the return addresses of a process, innermost first.
     fn frames(&mut self, pid: u32, addresses: &[u64]) -> Vec<Frame>;
+    /// What a thread that made a call at this time is numbered in its own namespace of processes; `None` where that is the
+    /// machine's, or it is not known.
+    fn ns_ids(&mut self, pid: u32, tid: u32, at_ns: u64) -> Option<NsIds>;
     /// Name and real user of a thread that is inside a call.
     fn task(&mut self, tid: u32) -> (Option<String>, Option<u32>);
     /// Takes in an answer that a recording has.

@@ -6,7 +6,7 @@ use ioctl_registry::DeviceKind;
 use lru::LruCache;
 
 use super::{Fact, Host};
-use crate::{stack::Frame, symbols::Symbol};
+use crate::{process::NsIds, stack::Frame, symbols::Symbol};
 
 /// Answers that are kept of each kind, at most: a bound against recordings that are made to fill memory.
 const MAX_FACTS: NonZeroUsize = NonZeroUsize::new(1 << 18).expect("not zero");
@@ -26,6 +26,7 @@ enum Key {
     Cgroup(u64),
     Target(u32, u32, u64),
     Place(u32, u64),
+    Numbers(u32, u32),
     Task(u32),
 }
 
@@ -39,6 +40,7 @@ impl Key {
             Fact::Cgroup { id, .. } => Self::Cgroup(*id),
             Fact::Target { pid, fd, ino, .. } => Self::Target(*pid, *fd, *ino),
             Fact::Place { pid, address, .. } => Self::Place(*pid, *address),
+            Fact::Numbers { pid, tid, .. } => Self::Numbers(*pid, *tid),
             Fact::Task { tid, .. } => Self::Task(*tid),
         }
     }
@@ -109,6 +111,13 @@ impl Host for RecordedHost {
             _ => Frame { address, ..Frame::default() },
         };
         addresses.iter().map(|address| frame(*address)).collect()
+    }
+
+    fn ns_ids(&mut self, pid: u32, tid: u32, _at_ns: u64) -> Option<NsIds> {
+        match self.facts.get(&Key::Numbers(pid, tid))? {
+            Fact::Numbers { ids, .. } => ids.map(|(pid, tid)| NsIds { pid, tid }),
+            _ => None,
+        }
     }
 
     fn task(&mut self, tid: u32) -> (Option<String>, Option<u32>) {
@@ -198,6 +207,12 @@ impl<H: Host> Host for Remembering<H> {
             }));
         }
         frames
+    }
+
+    fn ns_ids(&mut self, pid: u32, tid: u32, at_ns: u64) -> Option<NsIds> {
+        let ids = self.host.ns_ids(pid, tid, at_ns);
+        self.tell(Some(Fact::Numbers { pid, tid, ids: ids.map(|ids| (ids.pid, ids.tid)) }));
+        ids
     }
 
     fn task(&mut self, tid: u32) -> (Option<String>, Option<u32>) {

@@ -83,6 +83,11 @@ struct Line<'a> {
     ts: &'a str,
     pid: u32,
     tid: u32,
+    /// What its process and it are numbered in their own namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ns_pid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ns_tid: Option<u32>,
     comm: &'a str,
     uid: u32,
     cgroup: Option<&'a str>,
@@ -154,10 +159,13 @@ impl<W: Output> Sink for Jsonl<W> {
         let key = (at, call.request, call.arch, call.control.as_ref().map(|control| control.direction()));
         let common = self.common.try_get_or_insert(key, || Common::of(event, facts.path, decoder))?;
         let parent = call.parent_ns.map(|time_ns| self.clock.utc(time_ns));
+        let ns_ids = decoder.ns_ids(call);
         let line = Line {
             ts: &self.time,
             pid: call.pid,
             tid: call.tid,
+            ns_pid: ns_ids.map(|ids| ids.pid),
+            ns_tid: ns_ids.map(|ids| ids.tid),
             comm: &comm,
             uid: call.uid,
             cgroup: facts.cgroup.as_deref(),

@@ -115,6 +115,9 @@ impl<W: Output> Text<W> {
         self.line.push(' ');
         self.decimal(call.tid);
         self.line.push(' ');
+        if let Some(ids) = decoder.ns_ids(call) {
+            write!(self.line, "({}) ", ids.tid)?;
+        }
         if call.parent_ns.is_some() {
             self.line.push_str("  ");
         }

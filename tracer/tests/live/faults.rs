@@ -245,6 +245,44 @@ fn the_kernel_is_locked_down() {
 }
 
 #[test]
+fn containers_have_numbers_of_their_own() {
+    if !have_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().expect("directory");
+    let path = |name: &str| dir.path().join(name);
+    let load = format!("{} --loop-resting 50000 5", exerciser().display());
+    // In the container, where the shell is the first, and outside.
+    let script = format!("unshare --pid --fork --mount-proc sh -c '{load}; true'; {load}");
+    let mut command = ioctl_trace(["--pidns-translation", "-e", "VIDIOC_S_FMT"]);
+    for name in ["calls.jsonl", "calls.txt", "calls.iotrace"] {
+        command.arg("-o").arg(path(name));
+    }
+    let output = run(command.args(["--", "sh", "-c", &script]));
+    assert_eq!(total(&stderr(&output), " calls in "), 10, "{}", stderr(&output));
+    let calls = events(&path("calls.jsonl"));
+    let (inside, outside) = calls.split_at(5);
+    for call in inside {
+        let of = |name| number(call, name);
+        assert_eq!((of("/ns_pid"), of("/ns_tid")), (Some(2), Some(2)), "{call}");
+        assert_ne!(of("/pid"), Some(2));
+    }
+    assert!(outside.iter().all(|call| call.get("ns_pid").is_none()), "they have the machine's");
+    let lines = fs::read_to_string(path("calls.txt")).expect("lines");
+    assert_eq!(lines.lines().filter(|line| line.contains(" (2) ioctl(")).count(), 5, "{lines}");
+    // A recording says it too, to those who ask.
+    let replayed = |options: &[&str]| {
+        stdout(&run(ioctl_trace(["replay", "--format", "jsonl"]).args(options).arg(path("calls.iotrace"))))
+    };
+    let asked = replayed(&["--pidns-translation", "--filter", "ns_pid == 2 && ns_tid < 3"]);
+    assert_eq!((asked.lines().count(), asked.matches(r#""ns_tid":2"#).count()), (5, 5), "{asked}");
+    assert!(!replayed(&[]).contains("ns_pid"));
+    let refused = run(&mut ioctl_trace(["-a", "--filter", "ns_pid == 2"]));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(stderr(&refused).contains("with --pidns-translation only"), "{}", stderr(&refused));
+}
+
+#[test]
 fn the_clock_jumps() {
     if !have_root() || !machine_is_ours() {
         return;
