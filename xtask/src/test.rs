@@ -10,6 +10,7 @@ use crate::{
 /// Programs that the live tests trace or compare with, and the Debian packages that have them.
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("strace", "strace"),
+    ("gdb", "gdb-minimal"),
     ("bpftool", "bpftool"),
     ("tmux", "tmux"),
     ("script", "bsdutils"),

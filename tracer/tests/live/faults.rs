@@ -80,6 +80,53 @@ fn a_debugger_has_the_process_too() {
     assert_eq!(lines.lines().filter(|line| line.contains("FIONREAD")).count(), 1_000);
 }
 
+/// gdb without what its user has set, whose commands these are.
+fn gdb(commands: &[&str]) -> Command {
+    let mut gdb = Command::new("gdb");
+    gdb.args(["-nx", "-batch"])
+        .args(commands.iter().flat_map(|command| ["-ex", command]))
+        .stdin(Stdio::null());
+    gdb
+}
+
+#[test]
+fn gdb_runs_the_process() {
+    if !have_root() {
+        return;
+    }
+    // It stops at each call, goes on, and says at how many it was.
+    let commands = ["set breakpoint pending on", "break ioctl", "ignore 1 10000", "run", "info breakpoints"];
+    let gdb = gdb(&commands);
+    let mut command = ioctl_trace(["-c", "-e", "FIONREAD", "--"]);
+    let program = command.arg(gdb.get_program()).args(gdb.get_args()).arg("--args").arg(exerciser());
+    let output = run(program.args(["--loop", "1000"]));
+    let (words, theirs) = (stderr(&output), stdout(&output));
+    assert_eq!((total(&words, " calls in "), total(&words, " lost")), (1_000, 0), "{words}");
+    assert!(theirs.contains("exited normally") && theirs.contains("already hit 1000 times"), "{theirs}");
+}
+
+#[test]
+fn gdb_attaches_to_the_process() {
+    if !have_root() {
+        return;
+    }
+    let mut load = waiting_load();
+    let tracer = attached(&mut ioctl_trace(["--no-tui", "-c", "-p", &load.id().to_string()]));
+    let mut gdb = gdb(&["continue"]);
+    let gdb = gdb.args(["-p", &load.id().to_string()]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let gdb = gdb.spawn().expect("Debian's package gdb-minimal");
+    let debugger = format!("TracerPid:\t{}\n", gdb.id());
+    until("gdb to let it go on", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", load.id())).expect("it waits");
+        (status.contains(&debugger) && state(load.id()) == Some('S')).then_some(())
+    });
+    drop(load.stdin.take());
+    let (words, theirs) = (stderr(&finish(tracer)), finish(gdb));
+    assert!(load.wait().expect("load").success());
+    assert!(stdout(&theirs).contains("exited normally"), "{}", stderr(&theirs));
+    assert_eq!((total(&words, " calls in "), total(&words, " lost")), (CALLS, 0), "{words}");
+}
+
 #[test]
 fn a_process_is_stopped_and_goes_on() {
     if !have_root() {
