@@ -133,6 +133,9 @@ pub fn tools() -> PathBuf {
     target().join("tools/bin")
 }
 
+/// Tools that are libraries alone without a feature.
+const FEATURES: [(&str, &str); 1] = [("cargo-about", "cli")];
+
 /// Installs a tool of cargo's in this version, unless it is there. Gives its path.
 ///
 /// # Errors
@@ -149,6 +152,9 @@ pub fn cargo_tool(tool: &str, version: &str) -> Result<PathBuf> {
             .current_dir("/")
             .args(["install", "--locked", "--force", "--root"])
             .arg(target().join("tools"));
+        for (_, feature) in FEATURES.iter().filter(|(of, _)| *of == tool) {
+            install.args(["--features", feature]);
+        }
         quietly(
             &format!("installing {tool} {version} in target/tools"),
             install.arg(format!("{tool}@{version}")),

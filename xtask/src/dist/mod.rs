@@ -2,6 +2,7 @@
 //! gives the same bytes, wherever it is built with the same tools.
 
 mod check;
+mod licences;
 mod pack;
 
 use std::{
@@ -19,7 +20,8 @@ use crate::{
 };
 
 /// Tools of cargo's, and the versions that a release is made with: another one may write other bytes.
-const CARGO_TOOLS: [(&str, &str); 2] = [("cargo-deb", "3.8.0"), ("cargo-cyclonedx", "0.5.9")];
+const CARGO_TOOLS: [(&str, &str); 3] =
+    [("cargo-about", "0.9.3"), ("cargo-deb", "3.8.0"), ("cargo-cyclonedx", "0.5.9")];
 /// Programs that packing needs, and the Debian packages that have them.
 const PROGRAMS: &[(&str, &str)] = &[("zstd", "zstd"), ("dpkg-shlibdeps", "dpkg-dev")];
 /// What the stripped program may have at most: it is copied to small machines.
@@ -171,6 +173,7 @@ impl Release {
         let size = fs::metadata(&program)?.len();
         ensure!(size <= MAX_PROGRAM, "the program has {size} bytes, more than {MAX_PROGRAM}");
         self.pages(&program)?;
+        self.licences()?;
         self.deb(out)?;
         self.tar(&program, out)?;
         self.crates(out)?;

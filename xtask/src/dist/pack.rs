@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::Release;
+use super::{Release, licences};
 use crate::sh::{loudly, quietly};
 
 /// The crates, those first that others need.
@@ -23,7 +23,7 @@ const SHELLS: [(&str, &str); 3] =
 
 impl Release {
     /// What the program's own options are made into; `[package.metadata.deb]` takes it from here.
-    fn dist(&self) -> PathBuf {
+    pub fn dist(&self) -> PathBuf {
         self.src().join("tracer/dist")
     }
 
@@ -70,6 +70,7 @@ impl Release {
         for paper in PAPERS.iter().chain(&["README.md", "CHANGELOG.md", "SECURITY.md"]) {
             fs::copy(self.src().join(paper), root.join(paper))?;
         }
+        fs::copy(self.dist().join(licences::FILE), root.join(licences::FILE))?;
         for (_, file) in SHELLS {
             fs::copy(self.dist().join(file), root.join("completions").join(file))?;
         }
