@@ -81,7 +81,6 @@ pub fn is_trusted(uid: u32) -> bool {
     uid == 0 || uid == geteuid().as_raw() || who_called_sudo() == Some(uid)
 }
 
-/// The value of a line `Name:\tvalue` of a `status` file.
 /// The numbers that a thread has in its own namespace of processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NsIds {
@@ -129,6 +128,7 @@ fn found(status: &str, stat: &str, tid: u32) -> Option<Found> {
     Some(Found { began_ns: ticks.checked_mul(tick_ns)?, ids })
 }
 
+/// The value of a line `Name:\tvalue` of a `status` file.
 fn status_field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
 }
