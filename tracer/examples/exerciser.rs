@@ -186,7 +186,8 @@ fn killed_inside(log: &str) {
     let n = fs::File::from(ready).read(&mut fd).expect("pipe");
     // The child is inside the call when the kernel says which system call it is in.
     let inside = || fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
-    while !inside().starts_with("16 ") {
+    let number = format!("{} ", libc::SYS_ioctl);
+    while !inside().starts_with(&number) {
         std::thread::yield_now();
     }
     // SAFETY: no preconditions.
