@@ -9,7 +9,7 @@ use ioctl_trace::{
     assemble::{Assembled, Assembler},
     decode::{Decoder, Detail},
     filter::Filter,
-    source::{Batch, Source, live::Wanted, scripted::Scripted},
+    source::{Batch, Source, scripted::Scripted, setup::Wanted},
     host::RecordedHost,
 };
 use ioctl_trace_ebpf::CallRecord;

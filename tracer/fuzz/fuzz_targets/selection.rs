@@ -3,7 +3,7 @@
 #![no_main]
 
 use ioctl_registry::{Arch, Device, Registry};
-use ioctl_trace::{select::Selection, source::live::Requests};
+use ioctl_trace::{select::Selection, source::setup::Requests};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&str, u32)| {
