@@ -6,10 +6,12 @@ mod change;
 mod decoder;
 mod display;
 mod extent;
+mod members;
 mod memory;
 mod number;
 mod order;
 mod plan;
+mod planner;
 mod row;
 mod scalar;
 mod scope;
@@ -25,7 +27,7 @@ pub use display::{Style, Xlat};
 pub use memory::{Memory, Taken, Watch, When};
 pub use value::{Member, Show, Value};
 
-pub(crate) use plan::Plans;
+pub(crate) use planner::Plans;
 
 use crate::{
     arch::Arch,
@@ -35,7 +37,7 @@ use crate::{
     types::Layout,
 };
 use decoder::Decoder;
-use plan::Planner;
+use planner::Planner;
 
 /// Values of one decoding. Without a bound, unions within unions and arrays of nothing would take for ever.
 const MAX_VALUES: usize = 65_536;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::plan::{Planner, Step, steps};
+use super::{
+    plan::{Step, steps},
+    planner::Planner,
+};
 use crate::{
     encoding::Direction,
     facts::Subcommand,
