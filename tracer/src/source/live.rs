@@ -305,7 +305,7 @@ impl Live {
             "process_exec",
             "process_exit",
         ];
-        for name in wine::PROGRAMS.into_iter().chain(names) {
+        for name in wine::programs().chain(names) {
             // A program that was never loaded has nothing to detach.
             let _ = match self.ebpf.program_mut(name) {
                 Some(Program::TracePoint(program)) => program.unload(),

@@ -47,18 +47,20 @@ const PROBES: [(&str, &str); 11] = [
     ("control_enter", "NtDeviceIoControlFile"),
 ];
 
-/// The names of the programs, those that see beginnings first.
-pub const PROGRAMS: [&str; 9] = [
-    "enter_openat",
-    "control_abandon",
-    "control_enter",
-    "fs_control_enter",
-    "handle_open",
-    "handle_close",
-    "handle_opened",
-    "control_exit",
-    "fs_control_exit",
-];
+/// Programs that attach elsewhere: to files that are opened, and to threads that end.
+const OTHERS: [&str; 2] = ["enter_openat", "control_abandon"];
+
+/// The names of the programs that attach to functions, those that see beginnings first.
+fn probes() -> Vec<&'static str> {
+    let mut names: Vec<_> = PROBES.iter().rev().map(|(name, _)| *name).collect();
+    names.dedup();
+    names
+}
+
+/// The names of all programs, those that see beginnings first.
+pub fn programs() -> impl Iterator<Item = &'static str> {
+    OTHERS.into_iter().chain(probes())
+}
 
 /// The files that have probes.
 #[derive(Debug, Default)]
@@ -75,7 +77,7 @@ impl Live {
         }
         let refused = |error| kernel("the kernel's verifier refused a program", error);
         self.attach_raw("control_abandon", "sched_process_exit")?;
-        for name in PROGRAMS.into_iter().skip(2) {
+        for name in probes() {
             self.program::<UProbe>(name)?.load().map_err(refused)?;
         }
         let opened: &mut TracePoint = self.program("enter_openat")?;
