@@ -16,7 +16,7 @@ use crate::{
 /// The tool that builds with sanitizers.
 const TOOL: (&str, &str) = ("cargo-fuzz", "0.13.2");
 /// Where targets are.
-const FOLDERS: [&str; 2] = ["registry", "tracer"];
+pub const FOLDERS: [&str; 2] = ["registry", "tracer"];
 
 /// Options of `cargo xtask fuzz`.
 #[derive(Debug, clap::Args)]

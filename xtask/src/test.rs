@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    setup,
+    fuzz, setup,
     sh::{self, cargo, install_missing, loudly},
 };
 
@@ -37,6 +37,15 @@ pub fn test() -> Result<()> {
     loudly(cargo().args(["fmt", "--all", "--check"]))?;
     step("lints");
     loudly(cargo().args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    for folder in fuzz::FOLDERS {
+        // They are of no use to this compiler, which lacks the sanitizers, but must not be left behind.
+        let manifest = sh::root().join(folder).join("fuzz/Cargo.toml");
+        let mut check = cargo();
+        check.args(["check", "--quiet", "--target-dir"]).arg(sh::target().join("fuzz/checked"));
+        // What they are linked with is not needed, nor the compiler that it would take.
+        check.env("CUSTOM_LIBFUZZER_PATH", "/dev/null").env("RUSTFLAGS", "--cfg fuzzing -D warnings");
+        loudly(check.arg("--manifest-path").arg(manifest))?;
+    }
     step("documentation");
     loudly(cargo().env("RUSTDOCFLAGS", "-D warnings").args(["doc", "--quiet", "--workspace", "--no-deps"]))?;
     step("tests");

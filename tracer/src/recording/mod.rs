@@ -109,7 +109,7 @@ pub fn around(payload: &[u8]) -> Vec<u8> {
     let mut file = frame::MAGIC.to_vec();
     file.extend(frame::VERSION.to_le_bytes());
     file.extend([0; 4]);
-    for (kind, payload) in [(frame::FrameKind::Meta, &meta[..]), (frame::FrameKind::Records, payload)] {
+    for (kind, payload) in [(FrameKind::Meta, &meta[..]), (FrameKind::Records, payload)] {
         // What cannot be compressed is left out.
         let _ = frame::write(&mut file, kind, frame::Index::default(), payload);
     }
