@@ -348,31 +348,22 @@ fn exchanged(
     images: &[[&Image; 2]],
     decode: &dyn Fn(&dyn Memory, When<'_>) -> Option<Value>,
 ) -> (Option<Value>, Option<Value>) {
-    let given = || {
-        let read = images.iter().map(|[input, _]| decode(*input, When::Before));
-        read.reduce(redact::agreed).flatten()
-    };
-    let returned = || {
-        let read = images.iter().map(|[input, output]| decode(*output, When::After(Some(*input))));
-        read.reduce(redact::agreed).flatten()
-    };
-    let lay_there = || {
-        let read = images.iter().map(|[input, _]| decode(*input, When::After(None)));
-        read.reduce(redact::agreed).flatten()
+    let read = |decode: &dyn Fn(&[&Image; 2]) -> Option<Value>| {
+        images.iter().map(decode).reduce(redact::agreed).flatten()
     };
     let Some([input, output]) = images.first() else { return (None, None) };
-    let before = given();
+    let before = read(&|[input, _]| decode(*input, When::Before));
     let failed = call.outcome.errno().is_some();
     // Most calls that fail leave everything as it was, and what did not change need not be understood again.
     if call.outcome.value().is_none() || output.is_empty() || (failed && input.holds(output)) {
         return (before, None);
     }
-    let after = returned();
+    let after = read(&|[input, output]| decode(*output, When::After(Some(*input))));
     if !failed {
         return (before, after);
     }
     // A call that failed gave nothing back but what it changed: the rest is what lay there before.
-    let lay_there = lay_there().unwrap_or(Value::Missing);
+    let lay_there = read(&|[input, _]| decode(*input, When::After(None))).unwrap_or(Value::Missing);
     let changes = |after: Value| {
         // What was left out of it is no change.
         let lay_there = redact::filled_in(lay_there, after.clone());

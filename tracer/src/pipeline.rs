@@ -3,6 +3,7 @@
 //! by the kernel side.
 
 use std::{
+    borrow::Cow,
     io,
     path::PathBuf,
     sync::{
@@ -169,13 +170,12 @@ impl Stage {
             facts.iter().for_each(|fact| recorder.fact(fact));
         }
         let (given, own) = match rewritten {
-            Some((given, own)) => (given, Some(own)),
-            None if self.redaction == Redaction::Text => (None, self.rewriter.other(record)),
-            None => (None, None),
+            Some((given, own)) => (given, Some(Cow::Owned(own))),
+            None if self.redaction == Redaction::Text => (None, self.rewriter.other(record).map(Cow::Owned)),
+            None => (None, Some(Cow::Borrowed(record))),
         };
-        let whole = (self.redaction != Redaction::Text).then_some(record);
         let mut facts = facts.as_slice();
-        for record in given.as_deref().into_iter().chain(own.as_deref()).chain(whole) {
+        for record in given.as_deref().into_iter().chain(own.as_deref()) {
             if let Some(recorder) = &mut self.recorder {
                 recorder.record(record)?;
             }

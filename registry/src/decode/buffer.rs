@@ -86,11 +86,7 @@ impl Registry {
         let whole = Whole(bytes, watch);
         let typed =
             request.and_then(|request| self.windows().typed(request, arch, side, buffers, (&whole, size)));
-        Some(typed.unwrap_or_else(|| {
-            let value = Value::Bytes { bytes: bytes.to_vec(), cut };
-            Decoder::new(self.planner(), &whole, None).took(bytes, &value);
-            value
-        }))
+        Some(typed.unwrap_or_else(|| Decoder::new(self.planner(), &whole, None).unexplained(bytes, cut)))
     }
 
     /// `None` where no type is known, or the bytes are too few for any part of it.
@@ -141,11 +137,13 @@ impl Registry {
             return None;
         }
         let reach = if decoder.referred { u64::MAX } else { decoder.reach(plan, view) };
-        let behind = view.skip(reach).bytes;
-        if !behind.is_empty() {
-            decoder.took(behind, &Value::Bytes { bytes: behind.to_vec(), cut: false });
-        }
-        Some(with_rest(value, behind, bytes.len() < size))
+        let cut = bytes.len() < size;
+        let rest = match (view.skip(reach).bytes, cut) {
+            ([], false) => return Some(value),
+            ([], true) => Value::Missing,
+            (behind, cut) => decoder.unexplained(behind, cut),
+        };
+        Some(with_rest(value, rest))
     }
 }
 
@@ -210,12 +208,7 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// A value with the bytes behind it, and with what tells that more is missing.
-fn with_rest(value: Value, behind: &[u8], cut: bool) -> Value {
-    let rest = match (behind, cut) {
-        ([], false) => return value,
-        ([], true) => Value::Missing,
-        (behind, cut) => Value::Bytes { bytes: behind.to_vec(), cut },
-    };
+fn with_rest(value: Value, rest: Value) -> Value {
     match value {
         Value::Record(mut members) => {
             members.push(Member::new(REST, rest));

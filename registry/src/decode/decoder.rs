@@ -220,9 +220,7 @@ impl<'m> Decoder<'m> {
                 let wide = element.size == 2;
                 let text = if wide { scalar::wide_text } else { scalar::text };
                 return (!view.bytes.is_empty()).then(|| {
-                    let value = text(view.bytes, true, true, false);
-                    self.took(scalar::up_to_end(view.bytes, wide), &value);
-                    value
+                    self.made(scalar::up_to_end(view.bytes, wide), text(view.bytes, true, true, false))
                 });
             }
             let count = length.unwrap_or(1);
@@ -342,8 +340,7 @@ impl<'m> Decoder<'m> {
         if let Content::Plain | Content::Record(_) = plan.content
             && let Some(value) = scalar::address(plan.known.kind, view.take(layout.size).bytes)
         {
-            self.took(view.take(layout.size).bytes, &value);
-            return value;
+            return self.made(view.take(layout.size).bytes, value);
         }
         match (&layout.shape, &plan.content) {
             (Shape::Scalar(scalar), _) => {

@@ -99,9 +99,7 @@ impl Decoder<'_> {
             return Value::Missing;
         }
         self.charge(bytes);
-        let value = Value::Union { bytes: bytes.to_vec(), members };
-        self.took(bytes, &value);
-        value
+        self.made(bytes, Value::Union { bytes: bytes.to_vec(), members })
     }
 
     /// A number of which nothing else says anything.

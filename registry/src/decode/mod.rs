@@ -163,8 +163,8 @@ impl Registry {
             (false, When::After(_)) => None,
             (true, _) if bytes.is_empty() => Some(Value::Pointer(arg)),
             (true, _) => {
-                let value = Value::Bytes { bytes: bytes.to_vec(), cut: bytes.len() < size };
-                Decoder::new(self.planner(), memory, Some(when)).took(bytes, &value);
+                let decoder = Decoder::new(self.planner(), memory, Some(when));
+                let value = decoder.unexplained(bytes, bytes.len() < size);
                 Some(Value::Pointee { address: arg, value: Box::new(value) })
             }
         }

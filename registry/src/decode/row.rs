@@ -53,8 +53,7 @@ impl Decoder<'_> {
             let measured = orders.iter().any(|order| order.is_here());
             let fixed = matches!(plan.layout.shape, Shape::Array(_, Some(_))) && !measured;
             let value = scalar::wide_text(whole.bytes, cut, plan.known.kind == Kind::Text, fixed);
-            self.took(whole.bytes, &value);
-            return value;
+            return self.made(whole.bytes, value);
         }
         if let (1, Shape::Scalar(scalar)) = (size, &element.layout.shape) {
             let known = &plan.known;
@@ -67,30 +66,24 @@ impl Decoder<'_> {
                 return self.row(&other, None, whole, &[]);
             }
             if let Some(value) = scalar::address(known.kind, whole.bytes) {
-                self.took(whole.bytes, &value);
-                return value;
+                return self.made(whole.bytes, value);
             }
             self.charge(whole.bytes);
             if let Some(set) = known.bitmap.and_then(|place| self.planner.facts.sets().get(place)) {
-                let value = scalar::bitmap(set, whole.bytes, cut);
-                self.took(whole.bytes, &value);
-                return value;
+                return self.made(whole.bytes, scalar::bitmap(set, whole.bytes, cut));
             }
             if known.kind == Kind::Text || scalar.kind() == ScalarKind::Char {
                 let measured = orders.iter().any(|order| order.is_here());
                 let fixed = matches!(plan.layout.shape, Shape::Array(_, Some(_))) && !measured;
                 let value = scalar::text(whole.bytes, cut, known.kind == Kind::Text, fixed);
-                self.took(whole.bytes, &value);
-                return value;
+                return self.made(whole.bytes, value);
             }
             if known.set.is_none()
                 && !known.numbers
                 && scalar.kind() == ScalarKind::Unsigned
                 && !orders.iter().any(|order| !order.path.is_empty())
             {
-                let value = Value::Bytes { bytes: whole.bytes.to_vec(), cut };
-                self.took(whole.bytes, &value);
-                return value;
+                return self.unexplained(whole.bytes, cut);
             }
         }
         self.row(element, length, view, orders)

@@ -3,6 +3,17 @@
 use super::{decoder::Decoder, memory::Taken, scalar, tag::Spot, value::Value};
 
 impl Decoder<'_> {
+    /// The value that these bytes became.
+    pub(super) fn made(&self, bytes: &[u8], value: Value) -> Value {
+        self.took(bytes, &value);
+        value
+    }
+
+    /// Bytes of no known meaning. `cut`: there are more.
+    pub(super) fn unexplained(&self, bytes: &[u8], cut: bool) -> Value {
+        self.made(bytes, Value::Bytes { bytes: bytes.to_vec(), cut })
+    }
+
     /// These bytes became a value.
     pub(super) fn took(&self, bytes: &[u8], value: &Value) {
         let Some(watch) = self.watch else { return };
