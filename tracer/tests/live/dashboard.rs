@@ -195,10 +195,17 @@ fn a_recording_is_shown_to_anyone_and_left_in_its_middle() {
     assert!(screen.contains("code 0") && !screen.contains(": 100000 calls"), "left in its middle: {screen}");
     assert_restored(&terminal, dir.path());
 
+    // Half of it has its first frames for certain; without them it is no recording.
     let bytes = fs::read(&file).expect("a file");
-    fs::write(&file, bytes.get(..bytes.len() / 200).expect("longer")).expect("written");
+    fs::write(&file, bytes.get(..bytes.len() / 2).expect("longer")).expect("written");
     let terminal = Terminal::run("cut", &script);
     terminal.wait_for("THE RECORDING'S END IS MISSING");
+    drop(terminal);
+    fs::write(&file, bytes.get(..20).expect("longer")).expect("written");
+    let terminal = Terminal::run("stump", &script);
+    let screen = terminal.wait_for("over");
+    assert!(screen.contains("cannot be read: it ends within a frame"), "{screen}");
+    assert_restored(&terminal, dir.path());
 }
 
 #[test]

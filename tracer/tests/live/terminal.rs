@@ -40,6 +40,9 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the screen of `{}` at the end:\n{}", self.server, self.screen());
+        }
         self.tmux(&["kill-server"]);
     }
 }
