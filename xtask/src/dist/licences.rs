@@ -15,8 +15,14 @@ use crate::sh::quietly;
 
 /// The file, in what is packed.
 pub const FILE: &str = "LICENSES-THIRD-PARTY.txt";
-/// What the program and the BPF object in it are built for, as in about.toml.
-const TARGETS: [&str; 2] = ["x86_64-unknown-linux-gnu", "bpfel-unknown-none"];
+/// The settings of cargo-about.
+const SETTINGS: &str = "about.toml";
+
+/// What of them cargo itself is asked about too: what the program and the BPF object in it are built for.
+#[derive(Deserialize)]
+struct Settings {
+    targets: Vec<String>,
+}
 
 /// What cargo-about finds.
 #[derive(Deserialize)]
@@ -60,7 +66,7 @@ impl Release {
     pub fn licences(&self) -> Result<()> {
         let file = self.work.join("licences.json");
         let mut about = self.command(&self.tools.join("cargo-about").to_string_lossy());
-        about.args(["generate", "--format", "json", "--locked", "--fail", "--config", "about.toml"]);
+        about.args(["generate", "--format", "json", "--locked", "--fail", "--config", SETTINGS]);
         about.args(["--manifest-path", "tracer/Cargo.toml", "--output-file"]).arg(&file);
         quietly("collecting the licences of what is in the program", &mut about)?;
         let found: Found = serde_json::from_slice(&fs::read(&file)?).context("what cargo-about found")?;
@@ -71,10 +77,12 @@ impl Release {
 
     /// Name and version of each crate of others that is linked, as cargo's own tree has them.
     fn linked(&self) -> Result<BTreeSet<(String, String)>> {
+        let settings: Settings =
+            toml::from_str(&fs::read_to_string(self.src().join(SETTINGS))?).context(SETTINGS)?;
         let mut tree = self.cargo();
         tree.args(["tree", "--locked", "--package", "ioctl-trace", "--edges", "normal,no-proc-macro"]);
         tree.args(["--prefix", "none", "--format", "{p}"]);
-        tree.args(TARGETS.iter().flat_map(|target| ["--target", target]));
+        tree.args(settings.targets.iter().flat_map(|target| ["--target", target]));
         let output = tree.output().context("cannot run cargo tree")?;
         ensure!(output.status.success(), "cargo tree: {}", String::from_utf8_lossy(&output.stderr));
         let text = String::from_utf8_lossy(&output.stdout);

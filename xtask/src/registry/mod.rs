@@ -15,6 +15,7 @@ mod extract;
 mod facts;
 mod gate;
 pub mod inputs;
+mod known_types;
 mod output;
 pub mod overlay;
 mod parametrised;
@@ -34,8 +35,9 @@ use anyhow::{Context, Result};
 
 use self::{
     extract::Extracted,
-    facts::{Arguments, Fields, Problems, Types},
+    facts::{Arguments, Fields, Problems},
     inputs::Inputs,
+    known_types::Types,
     overlay::Overlay,
     sets::{Sets, Values},
 };

@@ -12,7 +12,8 @@ use ioctl_registry_extract::{model::Name, spell};
 
 use super::{
     extract::Extracted,
-    facts::{Arguments, Fields, Types},
+    facts::{Arguments, Fields},
+    known_types::Types,
     private,
     requests::Row,
     sets::Sets,
