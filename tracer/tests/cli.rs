@@ -4,7 +4,6 @@
 
 use std::{
     fs,
-    io::Read,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -97,16 +96,28 @@ fn commands_do_not_mix_with_tracing() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_mistake() {
     let config = tempfile::tempdir().expect("folder");
-    let mut child = program(config.path())
-        .arg("list")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("starts");
-    drop(child.stdout.take());
-    let mut err = String::new();
-    child.stderr.take().expect("pipe").read_to_string(&mut err).expect("text");
-    assert_eq!((child.wait().expect("ends").code(), err.as_str()), (Some(0), ""));
+    let camera = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guide/recordings/camera.iotrace");
+    for args in [
+        &["list"][..],
+        &["decode", "TCGETS"],
+        &["show", "struct termios"],
+        &["fields"],
+        &["man"],
+        &["completions", "bash"],
+        &["doctor"],
+        &["diff", camera, camera],
+        &["policy", "--format", "json", camera],
+        &["replay", "--info", camera],
+        &["replay", "-q", "--no-tui", camera],
+        &["replay", "-q", "-c", camera],
+        &["replay", "-q", "-o", "-", "--format", "csv", camera],
+    ] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = program(config.path()).args(args).stdout(writer).stderr(Stdio::piped()).output();
+        let (code, _, err) = said(&output.expect("the program starts"));
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{args:?}");
+    }
 }
 
 #[test]

@@ -22,7 +22,8 @@ use crate::{
 /// What `doctor --help` says below its options.
 pub const HELP: &str = "\
 Each line begins with what it means: `ok`; `-` for what this kernel does not have, and what it is like without; `!!` for what
-keeps tracing from working, and what to do. The exit code is 1 if there is any of these.";
+keeps tracing from working, and what to do. The exit code is 1 if there is any of these. Tracefs is mounted where it is missing;
+nothing else is changed: a remedy that takes something from the machine's safety is yours to choose.";
 
 /// What came of looking at one thing.
 enum Finding {
@@ -125,7 +126,10 @@ fn types() -> Finding {
 
 fn tracepoints() -> Finding {
     match ensure_tracefs() {
-        Ok(_) => Finding::Good("tracepoints of system calls (syscalls:sys_enter_ioctl)".to_owned()),
+        Ok(mounted) => Finding::Good(format!(
+            "tracepoints of system calls (syscalls:sys_enter_ioctl){}",
+            if mounted { "; tracefs was not mounted, and is now on /sys/kernel/tracing" } else { "" }
+        )),
         Err(error) => Finding::Bad(explained(&error)),
     }
 }

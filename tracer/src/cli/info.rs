@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::{run::Failure, unless_closed};
+use super::run::Failure;
 use crate::{
     clock::WallClock,
     escape::escaped,
@@ -33,7 +33,7 @@ pub fn print(path: &Path) -> Result<(), Failure> {
         bytes: std::fs::metadata(path)?.len(),
         whole: frames.last().is_some_and(crate::recording::Header::ends),
     };
-    unless_closed(write!(io::stdout(), "{info}").map_err(Failure::from))
+    write!(io::stdout(), "{info}").map_err(Failure::from)
 }
 
 struct Info<'m> {

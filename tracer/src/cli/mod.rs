@@ -40,7 +40,7 @@ pub fn main() -> ExitCode {
     let matches = verb.command().get_matches_from(words);
     let args = checked(&matches).and_then(|args| Ok(Args { mode: verb.mode(&matches)?, ..args }));
     let args = args.unwrap_or_else(|error| error.format(&mut verb.command()).exit());
-    match perform(args) {
+    match unless_closed(perform(args)) {
         Ok(code) => ExitCode::from(code),
         Err(run::Failure::Usage(message)) => {
             say(&message);
@@ -91,11 +91,9 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
         Some(Action::Policy(options)) => policy::run(options, known),
         Some(Action::Doctor) => doctor::run(known, &mut io::stdout().lock()),
         Some(Action::Completions(options)) => {
-            unless_closed(pages::completions(*options, &mut io::stdout().lock())).map(|()| 0)
+            pages::completions(*options, &mut io::stdout().lock()).map(|()| 0)
         }
-        Some(Action::Man(options)) => {
-            unless_closed(pages::manual(options, &mut io::stdout().lock())).map(|()| 0)
-        }
+        Some(Action::Man(options)) => pages::manual(options, &mut io::stdout().lock()).map(|()| 0),
         None => match &args.mode {
             Mode::Replay(file) => replay::run(&file.clone(), &args, known),
             Mode::Demo => replay::demo(&args, known),
@@ -105,12 +103,12 @@ fn perform(args: Args) -> Result<u8, run::Failure> {
 }
 
 /// What was done, which is enough where whoever reads has seen enough.
-fn unless_closed(done: Result<(), run::Failure>) -> Result<(), run::Failure> {
+fn unless_closed<T: Default>(done: Result<T, run::Failure>) -> Result<T, run::Failure> {
     match done {
         Err(run::Failure::Tracing(error))
             if error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe) =>
         {
-            Ok(())
+            Ok(T::default())
         }
         done => done,
     }

@@ -27,6 +27,11 @@ impl Names {
 
     /// A constant of arguments. The error is what to say instead.
     pub fn constant(&self, name: &str) -> Result<Constant, String> {
+        if name.contains('.') {
+            return Err(format!(
+                "`{name}` is no constant: fields are compared with values, and text is put in quotes"
+            ));
+        }
         let sets: Vec<&'static Set> = self.sets().filter(|set| set.value(name).is_some()).collect();
         if !sets.is_empty() || self.of_types().constants.contains(name) {
             return Ok(Constant { name: name.into(), sets });

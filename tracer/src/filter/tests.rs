@@ -239,6 +239,7 @@ fn mistakes_show_where_they_are() {
         "foo.bar == 1",
         "arg.flags has O_CLOXEC",
         "arg.name == eth0",
+        "out.len < in.len",
         "arg.timeout > 1s",
         "ret < 0 &&",
         "ret < 0 dur > 1ms",

@@ -67,6 +67,14 @@ fn requests_and_types_of_a_header() {
 }
 
 #[test]
+fn names_of_other_architectures_are_taken_too() {
+    let header = "#include <linux/types.h>\n#include <linux/ioctl.h>\nstruct kvm_s390_mem_op { __u8 other; };\n\
+                  #define ACME_MEM_OP _IOR(0xec, 1, struct kvm_s390_mem_op)\n";
+    let text = import_text(header, Order::default()).expect("a file").file.render();
+    assert!(text.contains("struct kvm_s390_mem_op~acme"), "{text}");
+}
+
+#[test]
 fn mistakes_name_a_remedy() {
     let error = |text| import_text(text, Order::default()).unwrap_err();
     assert_eq!(

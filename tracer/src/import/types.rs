@@ -54,10 +54,12 @@ impl<'d> Names<'d> {
     /// Finds the types whose name the registry knows: those that are the same there need no definition here.
     fn compare(&mut self) -> Result<(), ImportError> {
         let builtin = Registry::builtin();
-        let known = |name: &&Name| {
-            !matches!(builtin.layout(&name.name, self.arch), Err(ioctl_registry::TypeError::Unknown(_)))
+        let known = |name: &Name, arch: Arch| {
+            !matches!(builtin.layout(&name.name, arch), Err(ioctl_registry::TypeError::Unknown(_)))
         };
-        let shared: Vec<&Name> = self.wanted.iter().copied().filter(known).collect();
+        // A name has one meaning, though it may be that of another architecture.
+        let of_any = |name: &&Name| Arch::ALL.iter().any(|arch| known(name, *arch));
+        let shared: Vec<&Name> = self.wanted.iter().copied().filter(of_any).collect();
         // A file with nothing but types tells which of them the registry would not take.
         let file =
             VendorFile { name: self.vendor.clone(), types: self.definitions(), ..VendorFile::default() };
@@ -74,8 +76,8 @@ impl<'d> Names<'d> {
                 None => return Err(ImportError::Vendor(mistake.what.clone())),
             }
         }
-        let same: BTreeSet<&Name> =
-            shared.into_iter().filter(|name| !self.taken.contains(&name.name)).collect();
+        let same = |name: &&Name| !self.taken.contains(&name.name) && known(name, self.arch);
+        let same: BTreeSet<&Name> = shared.into_iter().filter(same).collect();
         self.wanted.retain(|name| !same.contains(name));
         Ok(())
     }

@@ -81,7 +81,7 @@ impl<W: Output> Csv<W> {
     /// When that line cannot be written.
     pub fn new(out: W, clock: WallClock) -> io::Result<Self> {
         let mut table = Writer::from_writer(out);
-        table.write_record(COLUMNS)?;
+        table.write_record(COLUMNS).map_err(io_error)?;
         Ok(Self { table: Some(table), clock, second: SecondCache::default(), row: Row::default() })
     }
 }
@@ -140,7 +140,7 @@ impl<W: Output> Sink for Csv<W> {
         row.known(control.and_then(|control| control.information));
         row.known(call.parent_ns.map(|time_ns| self.clock.utc(time_ns)));
         match &mut self.table {
-            Some(table) => Ok(table.write_byte_record(&row.cells)?),
+            Some(table) => table.write_byte_record(&row.cells).map_err(io_error),
             None => Ok(()),
         }
     }
@@ -152,6 +152,14 @@ impl<W: Output> Sink for Csv<W> {
     fn finish(&mut self) -> io::Result<()> {
         let Some(table) = self.table.take() else { return Ok(()) };
         table.into_inner().map_err(csv::IntoInnerError::into_error)?.end()
+    }
+}
+
+/// What kept a row from being written: of the conversion that the crate has, nobody could tell a closed pipe.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
     }
 }
 

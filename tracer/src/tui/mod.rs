@@ -128,7 +128,7 @@ pub fn run(
     // The session has taken its own along.
     privilege::keep(Duty::Write);
     let running = Running::new(Box::new(move || stop.stop()), messages, worker, signals);
-    let outside = Outside::new(Arc::clone(&shared), outputs, out).with(terminal);
+    let outside = Outside::new(Arc::clone(&shared), outputs, out, io::stdout()).with(terminal);
     let (shown, report) = open(running, &statuses, opening, &outside);
     shown.map_err(system("cannot use the terminal for the dashboard"))?;
     let report =
@@ -174,7 +174,8 @@ pub fn replay(
         closing.closed.store(true, Ordering::Release);
     });
     let running = Running::new(close, messages, worker, signals);
-    let (shown, report) = open(running, &statuses, opening, &Outside::new(Arc::clone(&shared), outputs, out));
+    let (shown, report) =
+        open(running, &statuses, opening, &Outside::new(Arc::clone(&shared), outputs, out, io::stdout()));
     shown?;
     let report = report.unwrap_or_else(|| Err(io::Error::other("the replay has ended already")))?;
     Ok((report, shared.store().summary()))

@@ -138,7 +138,7 @@ pub fn run(source: Box<dyn Source>, time: Duration, (width, height): (u16, u16))
     // When the key was pressed whose picture is the next one.
     let taken = Cell::new(None);
     let outputs: Outputs = Box::new(|_| Err("nothing is written here".to_owned()));
-    let outside = Outside::new(Arc::clone(&shared), outputs, out.clone());
+    let outside = Outside::new(Arc::clone(&shared), outputs, out.clone(), io::sink());
     attend(
         &mut model,
         &outside,

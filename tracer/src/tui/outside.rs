@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering, mpsc::SyncSender},
     thread::{Builder, JoinHandle},
@@ -36,6 +36,8 @@ pub struct Outside {
     pub(super) shared: Arc<Shared>,
     outputs: Outputs,
     pub(super) out: SyncSender<Msg>,
+    /// The terminal, whose clipboard is asked to take texts.
+    screen: RefCell<Box<dyn Write>>,
     /// Where the command runs, if there is one.
     terminal: RefCell<Option<Pty>>,
     /// Calls are being saved.
@@ -45,12 +47,18 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// A store, where files come from, and the queue of the dashboard.
-    pub fn new(shared: Arc<Shared>, outputs: Outputs, out: SyncSender<Msg>) -> Self {
+    /// A store, where files come from, the queue of the dashboard, and its terminal.
+    pub fn new(
+        shared: Arc<Shared>,
+        outputs: Outputs,
+        out: SyncSender<Msg>,
+        screen: impl Write + 'static,
+    ) -> Self {
         Self {
             shared,
             outputs,
             out,
+            screen: RefCell::new(Box::new(screen)),
             terminal: RefCell::default(),
             saving: RefCell::default(),
             finding: RefCell::default(),
@@ -97,7 +105,7 @@ impl Outside {
             }
             Effect::StopWriting => self.shared.order(Order::Stop),
             Effect::Save(path, saved) => self.save(path, saved, model).map_err(|error| error.to_string())?,
-            Effect::Copy(text) => clipboard(&text),
+            Effect::Copy(text) => self.copy(&text),
             Effect::Type(bytes) => self.terminal(|terminal| terminal.type_in(&bytes), "it takes no keys")?,
             Effect::Resize(size) => self.terminal(|terminal| terminal.resize(size), "it takes no size")?,
         }
@@ -108,6 +116,14 @@ impl Outside {
         let terminal = self.terminal.borrow();
         let done = terminal.as_ref().map_or(Ok(()), with);
         done.map_err(|error| format!("the command's terminal: {what}: {error}"))
+    }
+
+    /// Asks the terminal to take a text into its clipboard (OSC 52). Not all do.
+    fn copy(&self, text: &str) {
+        let copy = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text);
+        // It is written between frames; a terminal that is gone is found out by the next one.
+        let mut screen = self.screen.borrow_mut();
+        let _ = crossterm::execute!(screen, copy);
     }
 
     /// Looks through the processes on a thread of its own, one at a time.
@@ -171,11 +187,4 @@ fn write(saved: &Saved, sink: &mut dyn Sink, decoder: &mut Decoder) -> io::Resul
     }
     sink.finish()?;
     Ok(calls)
-}
-
-/// Asks the terminal to take a text into its clipboard (OSC 52). Not all do.
-fn clipboard(text: &str) {
-    let copy = crossterm::clipboard::CopyToClipboard::to_clipboard_from(text);
-    // It is written between frames; a terminal that is gone is found out by the next one.
-    let _ = crossterm::execute!(io::stdout(), copy);
 }

@@ -75,7 +75,7 @@ fn outputs() -> Outputs {
 
 fn outside(limit: usize) -> Outside {
     let (out, _) = sync_channel(1);
-    Outside::new(Arc::new(Shared::new(Store::new(limit))), outputs(), out)
+    Outside::new(Arc::new(Shared::new(Store::new(limit))), outputs(), out, std::io::sink())
 }
 
 impl Desk {

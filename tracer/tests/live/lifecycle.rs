@@ -160,14 +160,19 @@ fn a_missing_tracefs_is_mounted() {
     if !have_root() {
         return;
     }
-    let script = format!(
-        "umount -l /sys/kernel/tracing 2>/dev/null; umount -l /sys/kernel/debug 2>/dev/null; test ! -e /sys/kernel/tracing/events || exit 99; \
-         {} -e TCGETS -- stty -a </dev/ptmx >/dev/null",
-        env!("CARGO_BIN_EXE_ioctl-trace")
-    );
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "sh", "-c", &script]);
-    let output = run(command);
+    let without = |arguments: &str| {
+        let script = format!(
+            "umount -l /sys/kernel/tracing 2>/dev/null; umount -l /sys/kernel/debug 2>/dev/null; test ! -e /sys/kernel/tracing/events || exit 99; \
+             {} {arguments}",
+            env!("CARGO_BIN_EXE_ioctl-trace")
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script]);
+        run(command)
+    };
+    let output = without("doctor");
+    assert!(stdout(&output).contains("tracefs was not mounted, and is now"), "{}", stdout(&output));
+    let output = without("-e TCGETS -- stty -a </dev/ptmx >/dev/null");
     let words = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{words}");
     assert!(

@@ -21,7 +21,7 @@ use ioctl_registry::Registry;
 pub use args::{Action, RegistryAction};
 pub use files::open;
 
-use super::{run::Failure, unless_closed};
+use super::run::Failure;
 use crate::escape::visible;
 
 /// Does what a command says and prints the outcome.
@@ -30,7 +30,7 @@ use crate::escape::visible;
 /// What is wrong with the command line, or why nothing can be printed.
 pub fn run(action: &Action, registry: &Registry) -> Result<(), Failure> {
     let mut out = Visible(BufWriter::new(io::stdout().lock()));
-    unless_closed(perform(action, registry, &mut out).and_then(|()| Ok(out.flush()?)))
+    perform(action, registry, &mut out).and_then(|()| Ok(out.flush()?))
 }
 
 fn perform(action: &Action, registry: &Registry, out: &mut dyn Write) -> Result<(), Failure> {
