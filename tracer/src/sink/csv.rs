@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The first line.
-const COLUMNS: [&str; 39] = [
+const COLUMNS: [&str; 41] = [
     "ts",
     "pid",
     "tid",
@@ -63,6 +63,8 @@ const COLUMNS: [&str; 39] = [
     "status",
     "information",
     "parent",
+    "ns_pid",
+    "ns_tid",
 ];
 
 /// Writes comma-separated values.
@@ -91,6 +93,7 @@ impl<W: Output> Sink for Csv<W> {
         let call = &event.call;
         let (second, nanos) = self.clock.epoch(call.start_ns);
         let second = self.second.get(second, WallClock::utc_second);
+        let ns_ids = decoder.ns_ids(call);
         let facts = Facts::of(event, decoder);
         let row = &mut self.row;
         row.cells.clear();
@@ -139,6 +142,8 @@ impl<W: Output> Sink for Csv<W> {
         row.known(control.and_then(|control| control.status.as_deref()));
         row.known(control.and_then(|control| control.information));
         row.known(call.parent_ns.map(|time_ns| self.clock.utc(time_ns)));
+        row.known(ns_ids.map(|ids| ids.pid));
+        row.known(ns_ids.map(|ids| ids.tid));
         match &mut self.table {
             Some(table) => table.write_byte_record(&row.cells).map_err(io_error),
             None => Ok(()),

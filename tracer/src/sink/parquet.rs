@@ -76,6 +76,8 @@ message call {
     optional binary status (STRING);
     optional int64 information (INTEGER(64, false));
     optional int64 parent (TIMESTAMP(NANOS, true));
+    optional int32 ns_pid (INTEGER(32, false));
+    optional int32 ns_tid (INTEGER(32, false));
 }";
 
 /// Rows of a group. Readers take groups as the unit of parallel work; more of them make a longer list.
@@ -118,6 +120,7 @@ impl<W: Output> Parquet<W> {
 
     fn row(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
         let call = &event.call;
+        let ns_ids = decoder.ns_ids(call);
         let facts = Facts::of(event, decoder);
         let columns = &mut self.columns;
         columns.ts.add(Some(nanoseconds(self.clock.epoch(call.start_ns))));
@@ -165,6 +168,8 @@ impl<W: Output> Parquet<W> {
         columns.status.text(control.and_then(|control| control.status.as_deref()).map(str::as_bytes));
         columns.information.add(control.and_then(|control| control.information).map(u64::cast_signed));
         columns.parent.add(call.parent_ns.map(|time_ns| nanoseconds(self.clock.epoch(time_ns))));
+        columns.ns_pid.add(ns_ids.map(|ids| ids.pid.cast_signed()));
+        columns.ns_tid.add(ns_ids.map(|ids| ids.tid.cast_signed()));
         self.rows += 1;
         Ok(())
     }
@@ -396,4 +401,6 @@ columns! {
     status: ByteArrayType,
     information: Int64Type,
     parent: Int64Type,
+    ns_pid: Int32Type,
+    ns_tid: Int32Type,
 }

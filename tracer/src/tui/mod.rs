@@ -200,9 +200,9 @@ fn words(spec: &Spec) -> String {
     spec.argv.iter().map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// A decoder for calls that are kept: what only the traced machine knows it is told.
+/// A decoder for calls that are kept: what only the traced machine knows it is told, numbers of namespaces if they were asked for.
 fn decoder(registry: &'static Registry, arch: Arch) -> Decoder {
-    Decoder::new(registry, Detail::AsNeeded, Box::new(RecordedHost::default())).of(arch)
+    Decoder::new(registry, Detail::AsNeeded, Box::new(RecordedHost::default())).of(arch).translating(true)
 }
 
 /// Shows the dashboard as soon as it is known how things stand, and ends what runs beside it.

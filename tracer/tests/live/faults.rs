@@ -302,7 +302,7 @@ fn containers_have_numbers_of_their_own() {
     // In the container, where the shell is the first, and outside.
     let script = format!("unshare --pid --fork --mount-proc sh -c '{load}; true'; {load}");
     let mut command = ioctl_trace(["--pidns-translation", "-e", "VIDIOC_S_FMT"]);
-    for name in ["calls.jsonl", "calls.txt", "calls.iotrace"] {
+    for name in ["calls.jsonl", "calls.txt", "calls.csv", "calls.iotrace"] {
         command.arg("-o").arg(path(name));
     }
     let output = run(command.args(["--", "sh", "-c", &script]));
@@ -317,6 +317,9 @@ fn containers_have_numbers_of_their_own() {
     assert!(outside.iter().all(|call| call.get("ns_pid").is_none()), "they have the machine's");
     let lines = fs::read_to_string(path("calls.txt")).expect("lines");
     assert_eq!(lines.lines().filter(|line| line.contains(" (2) ioctl(")).count(), 5, "{lines}");
+    let table = fs::read_to_string(path("calls.csv")).expect("a table");
+    let ends = |end: &str| table.lines().filter(|line| line.ends_with(end)).count();
+    assert_eq!((ends(",ns_pid,ns_tid"), ends(",2,2"), ends(",,")), (1, 5, 5), "{table}");
     // A recording says it too, to those who ask.
     let replayed = |options: &[&str]| {
         stdout(&run(ioctl_trace(["replay", "--format", "jsonl"]).args(options).arg(path("calls.iotrace"))))

@@ -216,6 +216,10 @@ fn facts(lines: &mut Vec<Line>, event: &Event, decoder: &mut Decoder, clock: &Wa
     let comm = escaped(call.comm.as_bytes());
     fact("process", format!("{comm} {}", call.pid), Some(format!("pid == {}", call.pid)));
     fact("thread", call.tid.to_string(), Some(format!("tid == {}", call.tid)));
+    if let Some(ids) = decoder.ns_ids(call) {
+        let value = format!("{}, thread {}", ids.pid, ids.tid);
+        fact("namespace", value, Some(format!("ns_pid == {}", ids.pid)));
+    }
     fact("user", call.uid.to_string(), Some(format!("uid == {}", call.uid)));
     if let Some(path) = (call.cgroup != 0).then(|| decoder.cgroup(call.cgroup, call.pid)).flatten() {
         let path = escaped(path.as_bytes());
