@@ -77,6 +77,13 @@ impl Feed {
                 self.facts.push(Fact::Cgroup { id: call.cgroup, path });
             }
         }
+        // No address of a program is as high as these keys.
+        if let Some(ids) = decoder.ns_ids(call)
+            && self.is_new(call.pid, u64::MAX - u64::from(call.tid))
+        {
+            let (pid, tid) = (call.pid, call.tid);
+            self.facts.push(Fact::Numbers { pid, tid, ids: Some((ids.pid, ids.tid)) });
+        }
         for &address in &call.data.kernel_stack {
             if self.is_new(0, address)
                 && let Some((symbol, into)) = decoder.kernel_symbol(address)
@@ -250,6 +257,22 @@ mod tests {
         feed.event(&call(4).event(), &mut decoder).expect("open");
         feed.flush().expect("nobody listens, and all is counted");
         assert_eq!(shared.store().sum.calls, 5);
+    }
+
+    #[test]
+    fn numbers_of_a_namespace_are_told_once() {
+        let (out, _messages) = sync_channel(4);
+        let shared = Arc::new(Shared::new(Store::new(usize::MAX)));
+        let numbers = Fact::Numbers { pid: 4711, tid: 4711, ids: Some((2, 3)) };
+        let mut decoder = decoder().translating(true);
+        let mut feed = Feed::new(Arc::clone(&shared), out);
+        feed.event(&call(0).event(), &mut decoder).expect("open");
+        decoder.host().learn(numbers.clone());
+        for n in 1..4 {
+            feed.event(&call(n).event(), &mut decoder).expect("open");
+        }
+        feed.flush().expect("open");
+        assert_eq!(shared.store().facts, [numbers]);
     }
 
     /// Takes calls until it is full.
