@@ -167,7 +167,7 @@ fn argument(text: &str, what: &'static str) -> NumberError {
     NumberError::Argument { text: text.to_owned(), what }
 }
 
-/// What stands between commas that are in no quotation marks and no parentheses.
+/// What stands between commas that are in no quotation marks and no parentheses; `0x10 /* EV_??? */` is `0x10`.
 fn arguments(text: &str) -> Option<Vec<&str>> {
     let (mut found, mut start, mut depth, mut quoted) = (Vec::new(), 0, 0_u32, false);
     let mut previous = ' ';
@@ -178,7 +178,7 @@ fn arguments(text: &str) -> Option<Vec<&str>> {
             '(' => depth += 1,
             ')' => depth = depth.checked_sub(1)?,
             ',' if depth == 0 => {
-                found.push(text.get(start..at)?.trim());
+                found.push(uncommented(text.get(start..at)?));
                 start = at + 1;
             }
             _ => {}
@@ -188,8 +188,15 @@ fn arguments(text: &str) -> Option<Vec<&str>> {
     if quoted || depth > 0 {
         return None;
     }
-    found.push(text.get(start..)?.trim());
+    found.push(uncommented(text.get(start..)?));
     Some(found)
+}
+
+/// An argument without the comment behind it, by which values without a name are shown.
+fn uncommented(text: &str) -> &str {
+    let text = text.trim();
+    let comment = text.strip_suffix("*/").and_then(|text| text.rsplit_once("/*"));
+    comment.map_or(text, |(value, _)| value.trim_end())
 }
 
 /// `0x56`, `86` or `'V'`.
@@ -242,6 +249,7 @@ mod tests {
             (" _IOC( _IOC_NONE , 0x54 , 0x1 , 0 ) ", 0x5401),
             ("_IOW(',', 2, unsigned long)", 0x4008_2c02),
             ("_IOR('\\'', 2, char[256])", 0x8100_2702),
+            ("EVIOCGBIT(0x10 /* EV_??? */, 5718)", 0x9656_4530),
         ] {
             assert_eq!(number(text), Ok(expected), "{text}");
         }

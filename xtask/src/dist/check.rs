@@ -28,6 +28,7 @@ grep -a TCGETS /tmp/traced
 ioctl-trace --demo --no-tui | tail -1
 test -s /usr/share/man/man1/ioctl-trace-replay.1.gz
 test -s /usr/share/doc/ioctl-trace/NOTICE
+test -s /usr/share/doc/ioctl-trace/docs/guide/src/filters.md
 grep -q '^    btf-rs ' /usr/share/doc/ioctl-trace/LICENSES-THIRD-PARTY.txt
 bash -c 'source /usr/share/bash-completion/completions/ioctl-trace && complete -p ioctl-trace'
 dpkg --purge ioctl-trace

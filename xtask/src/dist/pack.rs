@@ -74,7 +74,9 @@ impl Release {
         for (_, file) in SHELLS {
             fs::copy(self.dist().join(file), root.join("completions").join(file))?;
         }
-        loudly(Command::new("cp").arg("-r").arg(self.dist().join("man")).arg(&root))?;
+        // README.md leads to what is in docs.
+        let folders = [self.dist().join("man"), self.src().join("docs")];
+        loudly(Command::new("cp").arg("-r").args(folders).arg(&root))?;
         let file = out.join(format!("{name}.tar.zst"));
         let mut tar = Command::new("tar");
         tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX", "-c"]);
