@@ -32,7 +32,10 @@ impl Compiler {
         for path in &order.headers {
             let header = |error| ImportError::Header(path.display().to_string(), error);
             let found = path.canonicalize().map_err(header)?;
-            fs::File::open(&found).map_err(header)?;
+            // It is read several times, and a device may have no end.
+            if !fs::File::open(&found).and_then(|file| file.metadata()).map_err(header)?.is_file() {
+                return Err(header(std::io::Error::other("it is no regular file")));
+            }
             headers.push(found);
         }
         // As make has it, with options.

@@ -95,4 +95,6 @@ fn mistakes_name_a_remedy() {
     );
     let missing = import(&Order { headers: vec!["/no/such.h".into()], ..Order::default() }).unwrap_err();
     assert!(missing.to_string().starts_with("cannot read `/no/such.h`: No such file"));
+    let device = import(&Order { headers: vec!["/dev/zero".into()], ..Order::default() }).unwrap_err();
+    assert_eq!(device.to_string(), "cannot read `/dev/zero`: it is no regular file");
 }
