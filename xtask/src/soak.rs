@@ -19,7 +19,7 @@ use crate::{
 /// Options of `cargo xtask soak`.
 #[derive(Debug, clap::Args)]
 pub struct SoakArgs {
-    /// How long
+    /// How long, at least
     #[arg(long, default_value_t = 30)]
     minutes: u32,
     /// Also write the figures to docs/soak.md
@@ -27,10 +27,10 @@ pub struct SoakArgs {
     save: bool,
 }
 
-/// Calls that fail, all the time, and the rest between them, in microseconds.
+/// The rest between calls that fail, in microseconds.
 const REST: u32 = 500;
-/// So many of them in a second, about: sleeping takes somewhat longer than it is asked to.
-const RATE: u32 = 1_750;
+/// So many of them are made by one process, in a minute or so.
+const CALLS: u64 = 100_000;
 /// Calls that succeed, at once, in each round.
 const BURST: u64 = 20_000;
 /// What comes and goes: how the load is traced in a round.
@@ -72,28 +72,32 @@ pub fn soak(args: &SoakArgs) -> Result<()> {
     fs::copy(sh::target().join("release/examples/exerciser"), folder.path().join(LOAD))?;
     let complaints = warnings()?;
     let mut stays = attach(folder.path(), &STAYS)?;
-    let calls = u64::from(RATE) * 60 * u64::from(args.minutes);
-    let mut load = load_program(folder.path());
-    let mut load = load.args(["--loop-resting", &REST.to_string(), &calls.to_string()]).spawn()?;
+    let load = || -> Result<Running> {
+        let mut load = load_program(folder.path());
+        Ok(Running(load.args(["--loop-resting", &REST.to_string(), &CALLS.to_string()]).spawn()?))
+    };
     let begin = Instant::now();
     let (mut memory, mut files, mut rounds) = (Series::default(), Series::default(), 0_u64);
-    let mut said = Instant::now();
-    while load.try_wait()?.is_none() {
-        let how = ROUNDS.iter().cycle().nth(usize::try_from(rounds)?).copied().unwrap_or_default();
-        let done = round(folder.path(), load.id(), how);
-        rounds += 1;
-        if load.try_wait()?.is_none() {
-            // Otherwise the tracer was ending by itself when it was told to.
-            done?;
-        }
-        memory.0.push(resident(stays.id())?);
-        files.0.push(fs::read_dir(format!("/proc/{}/fd", stays.id()))?.count() as u64);
-        if said.elapsed() > Duration::from_secs(60) {
-            said = Instant::now();
-            eprintln!("xtask: {rounds} rounds in {:.0?}, {:?} KiB", begin.elapsed(), memory.0.last());
+    let (mut made, mut said) = (0, Instant::now());
+    while begin.elapsed() < Duration::from_secs(60 * u64::from(args.minutes)) {
+        let mut load = load()?;
+        made += CALLS;
+        while load.0.try_wait()?.is_none() {
+            let how = ROUNDS.iter().cycle().nth(usize::try_from(rounds)?).copied().unwrap_or_default();
+            let done = round(folder.path(), load.0.id(), how, &mut made);
+            rounds += 1;
+            if load.0.try_wait()?.is_none() {
+                // Otherwise the tracer was ending by itself when it was told to.
+                done?;
+            }
+            memory.0.push(resident(stays.0.id())?);
+            files.0.push(fs::read_dir(format!("/proc/{}/fd", stays.0.id()))?.count() as u64);
+            if said.elapsed() > Duration::from_secs(60) {
+                said = Instant::now();
+                eprintln!("xtask: {rounds} rounds in {:.0?}, {:?} KiB", begin.elapsed(), memory.0.last());
+            }
         }
     }
-    let made = calls + rounds * BURST;
     let words = interrupt(&mut stays)?;
     let count = |word: &str| number_before(&words, word);
     let (shown, filtered, lost) = (count(" calls in "), count(" filtered out"), count(" lost"));
@@ -123,7 +127,7 @@ pub fn soak(args: &SoakArgs) -> Result<()> {
 const HEAD: &str = "\
 # A long time
 
-What `cargo xtask soak --save` measured: some 1,750 calls a second that fail, bursts of 20,000 that succeed, and short-lived processes,
+What `cargo xtask soak --save` measured: more than a thousand calls a second that fail, bursts of 20,000 that succeed, and short-lived processes,
 under one tracer of the whole machine that writes JSON lines of what fails, while others are attached to the load and
 detached, with every kind of output.
 
@@ -141,13 +145,27 @@ fn load_program(folder: &Path) -> Command {
     command
 }
 
-/// One tracer comes and goes while calls and processes come in numbers.
-fn round(folder: &Path, load: u32, how: &[&str]) -> Result<()> {
+/// A program that does not outlive what it was started for.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Ok(None) = self.0.try_wait() {
+            // Where that fails it has ended meanwhile.
+            let _ = loudly(as_root("kill").arg(self.0.id().to_string()));
+            let _ = self.0.wait();
+        }
+    }
+}
+
+/// One tracer comes and goes while calls and processes come in numbers. Those of the burst are added to what was `made`.
+fn round(folder: &Path, load: u32, how: &[&str], made: &mut u64) -> Result<()> {
     let pid = load.to_string();
     let mut words = vec!["-p", &pid];
     words.extend(how);
     let mut tracer = attach(folder, &words)?;
     loudly(load_program(folder).args(["--loop", &BURST.to_string()]))?;
+    *made += BURST;
     let mut processes = Command::new("sh");
     processes.args(["-c", "for i in 1 2 3 4 5 6 7 8 9 10; do stty -a < /dev/ptmx > /dev/null; done"]);
     loudly(&mut processes)?;
@@ -157,26 +175,26 @@ fn round(folder: &Path, load: u32, how: &[&str]) -> Result<()> {
 }
 
 /// Starts a tracer, and waits until it is attached.
-fn attach(folder: &Path, words: &[&str]) -> Result<Child> {
+fn attach(folder: &Path, words: &[&str]) -> Result<Running> {
     let program: PathBuf = sh::target().join("release/ioctl-trace");
     let mut command = as_root(program);
     command.args(["--no-tui", "--buffer", "32M"]).args(words).current_dir(folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut tracer = command.spawn().context("cannot start the tracer")?;
+    let mut tracer = Running(command.spawn().context("cannot start the tracer")?);
     let mut line = String::new();
-    let mut errors = BufReader::with_capacity(1, tracer.stderr.take().context("no pipe")?);
+    let mut errors = BufReader::with_capacity(1, tracer.0.stderr.take().context("no pipe")?);
     errors.read_line(&mut line)?;
     ensure!(line.contains("tracing "), "it is not attached: {line}");
-    tracer.stderr = Some(errors.into_inner());
+    tracer.0.stderr = Some(errors.into_inner());
     Ok(tracer)
 }
 
 /// Ends a tracer. Gives its last words.
-fn interrupt(tracer: &mut Child) -> Result<String> {
-    loudly(as_root("kill").args(["-INT", &tracer.id().to_string()]))?;
+fn interrupt(tracer: &mut Running) -> Result<String> {
+    loudly(as_root("kill").args(["-INT", &tracer.0.id().to_string()]))?;
     let mut words = String::new();
-    tracer.stderr.take().context("no pipe")?.read_to_string(&mut words)?;
-    let status = tracer.wait()?;
+    tracer.0.stderr.take().context("no pipe")?.read_to_string(&mut words)?;
+    let status = tracer.0.wait()?;
     ensure!(status.success(), "{status}: {words}");
     Ok(words)
 }

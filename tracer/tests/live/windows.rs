@@ -48,8 +48,11 @@ impl Wine {
         let wine = Self { program, prefix, _alone: alone };
         if !wine.prefix.join("system.reg").exists() {
             fs::create_dir_all(&wine.prefix).expect("folder");
-            let status = wine.run(Command::new(program)).args(["wineboot", "-i"]).status();
-            assert!(status.expect("wine").success(), "wineboot");
+            // Its server stays, and lists thousands of its objects when it leaves.
+            let log = scratch().join("wineboot.log");
+            let mut boot = wine.run(Command::new(program));
+            boot.args(["wineboot", "-i"]).stderr(fs::File::create(&log).expect("a log"));
+            assert!(boot.status().expect("wine").success(), "wineboot: see {}", log.display());
         }
         wine
     }
