@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use ioctl_registry::{Arch, Registry, vendor::VendorFile};
@@ -54,12 +54,8 @@ impl<'d> Names<'d> {
     /// Finds the types whose name the registry knows: those that are the same there need no definition here.
     fn compare(&mut self) -> Result<(), ImportError> {
         let builtin = Registry::builtin();
-        let known = |name: &Name, arch: Arch| {
-            !matches!(builtin.layout(&name.name, arch), Err(ioctl_registry::TypeError::Unknown(_)))
-        };
         // A name has one meaning, though it may be that of another architecture.
-        let of_any = |name: &&Name| Arch::ALL.iter().any(|arch| known(name, *arch));
-        let shared: Vec<&Name> = self.wanted.iter().copied().filter(of_any).collect();
+        let known: HashSet<&str> = builtin.type_names().collect();
         // A file with nothing but types tells which of them the registry would not take.
         let file =
             VendorFile { name: self.vendor.clone(), types: self.definitions(), ..VendorFile::default() };
@@ -69,16 +65,15 @@ impl<'d> Names<'d> {
         let first = lines.position(|line| line == "[types]").unwrap_or_default() + 2;
         for mistake in &mistakes {
             let place = mistake.line.checked_sub(first).and_then(|place| file.types.get(place));
-            let name =
-                place.map(|(name, _)| name).filter(|name| shared.iter().any(|other| other.name == **name));
-            match name {
+            match place.map(|(name, _)| name).filter(|name| known.contains(name.as_str())) {
                 Some(name) => _ = self.taken.insert(name.clone()),
                 None => return Err(ImportError::Vendor(mistake.what.clone())),
             }
         }
-        let same = |name: &&Name| !self.taken.contains(&name.name) && known(name, self.arch);
-        let same: BTreeSet<&Name> = shared.into_iter().filter(same).collect();
-        self.wanted.retain(|name| !same.contains(name));
+        let (taken, arch) = (&self.taken, self.arch);
+        let is_here =
+            |name: &str| !matches!(builtin.layout(name, arch), Err(ioctl_registry::TypeError::Unknown(_)));
+        self.wanted.retain(|name| taken.contains(&name.name) || !is_here(&name.name));
         Ok(())
     }
 
