@@ -93,7 +93,6 @@ impl<W: Output> Sink for Csv<W> {
         let call = &event.call;
         let (second, nanos) = self.clock.epoch(call.start_ns);
         let second = self.second.get(second, WallClock::utc_second);
-        let ns_ids = decoder.ns_ids(call);
         let facts = Facts::of(event, decoder);
         let row = &mut self.row;
         row.cells.clear();
@@ -142,8 +141,8 @@ impl<W: Output> Sink for Csv<W> {
         row.known(control.and_then(|control| control.status.as_deref()));
         row.known(control.and_then(|control| control.information));
         row.known(call.parent_ns.map(|time_ns| self.clock.utc(time_ns)));
-        row.known(ns_ids.map(|ids| ids.pid));
-        row.known(ns_ids.map(|ids| ids.tid));
+        row.known(facts.ns_ids.map(|ids| ids.pid));
+        row.known(facts.ns_ids.map(|ids| ids.tid));
         match &mut self.table {
             Some(table) => table.write_byte_record(&row.cells).map_err(io_error),
             None => Ok(()),

@@ -16,10 +16,13 @@ use crate::{
     errno::{self, status_name},
     escape::is_plain,
     event::{Device, Event},
+    process::NsIds,
 };
 
 /// A call, with what was looked up for it.
 pub(super) struct Facts<'e> {
+    /// What its process and it are numbered in their own namespace.
+    pub ns_ids: Option<NsIds>,
     pub cgroup: Option<Arc<str>>,
     /// Where the file is, as bytes; never empty.
     pub path: Option<&'e [u8]>,
@@ -37,6 +40,7 @@ impl<'e> Facts<'e> {
         let (before, after) = decoder.arguments(event);
         let file = call.target.file();
         Self {
+            ns_ids: decoder.ns_ids(call),
             cgroup: if call.cgroup == 0 { None } else { decoder.cgroup(call.cgroup, call.pid) },
             path: file.map(|file| &*file.target).filter(|path| !path.is_empty()),
             before: known(before),

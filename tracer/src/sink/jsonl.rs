@@ -159,13 +159,12 @@ impl<W: Output> Sink for Jsonl<W> {
         let key = (at, call.request, call.arch, call.control.as_ref().map(|control| control.direction()));
         let common = self.common.try_get_or_insert(key, || Common::of(event, facts.path, decoder))?;
         let parent = call.parent_ns.map(|time_ns| self.clock.utc(time_ns));
-        let ns_ids = decoder.ns_ids(call);
         let line = Line {
             ts: &self.time,
             pid: call.pid,
             tid: call.tid,
-            ns_pid: ns_ids.map(|ids| ids.pid),
-            ns_tid: ns_ids.map(|ids| ids.tid),
+            ns_pid: facts.ns_ids.map(|ids| ids.pid),
+            ns_tid: facts.ns_ids.map(|ids| ids.tid),
             comm: &comm,
             uid: call.uid,
             cgroup: facts.cgroup.as_deref(),

@@ -120,7 +120,6 @@ impl<W: Output> Parquet<W> {
 
     fn row(&mut self, event: &Event, decoder: &mut Decoder) -> io::Result<()> {
         let call = &event.call;
-        let ns_ids = decoder.ns_ids(call);
         let facts = Facts::of(event, decoder);
         let columns = &mut self.columns;
         columns.ts.add(Some(nanoseconds(self.clock.epoch(call.start_ns))));
@@ -168,8 +167,8 @@ impl<W: Output> Parquet<W> {
         columns.status.text(control.and_then(|control| control.status.as_deref()).map(str::as_bytes));
         columns.information.add(control.and_then(|control| control.information).map(u64::cast_signed));
         columns.parent.add(call.parent_ns.map(|time_ns| nanoseconds(self.clock.epoch(time_ns))));
-        columns.ns_pid.add(ns_ids.map(|ids| ids.pid.cast_signed()));
-        columns.ns_tid.add(ns_ids.map(|ids| ids.tid.cast_signed()));
+        columns.ns_pid.add(facts.ns_ids.map(|ids| ids.pid.cast_signed()));
+        columns.ns_tid.add(facts.ns_ids.map(|ids| ids.tid.cast_signed()));
         self.rows += 1;
         Ok(())
     }
